@@ -1,0 +1,74 @@
+# `make run` and `make test` set everything up and do their job; nothing is installed twice.
+PYTHON ?= python3
+EXTRAS ?=
+BIN := .venv/bin
+CORE := .venv/.core$(if $(EXTRAS),-$(EXTRAS))
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL := $(PIP) install --quiet --constraint constraints.txt
+
+# Compiled bytecode makes every start three times as fast; an environment may forbid it.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: run test check lint types contracts lineage notebook torch clean help
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run        set up and run the main job: data -> report   (EXTRAS=all for every extra)"
+	@echo "make test       set up and run the tests"
+	@echo "make check      lint, types, import contracts, tests"
+	@echo "make lineage    build the lineage as a static site in build/lineage"
+	@echo "make notebook   execute the notebooks and open none of them"
+	@echo "make torch      install the CPU build of torch"
+	@echo "make clean      delete what can be made again (the trial ledgers stay)"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Assay needs Python 3.11 or newer, found " + sys.version.split()[0] + ": make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv .venv
+
+.venv/.core%: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) --editable ".$(if $(EXTRAS),[$(EXTRAS)])"
+	@touch $@
+
+.venv/.core: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) --editable .
+	@touch $@
+
+.venv/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) --editable ".[dev]"
+	@touch $@ .venv/.core
+
+.venv/.torch: | $(BIN)/python
+	$(PIP) install --quiet torch==2.13.0
+	@touch $@
+
+run: $(CORE)
+	$(BIN)/kedro run
+
+test: .venv/.dev
+	$(BIN)/python -m pytest
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.dev
+	$(BIN)/mypy
+
+contracts: .venv/.dev
+	$(BIN)/lint-imports
+
+check: lint types contracts test
+
+lineage: .venv/.core
+	$(BIN)/python -m assay.lineage build/lineage
+
+notebook: .venv/.dev
+	$(BIN)/python -m pytest --nbmake notebooks
+
+torch: .venv/.torch
+
+clean:
+	rm -rf .venv .viz build src/assay.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find data -mindepth 2 -type f ! -name '*_trials.jsonl' ! -name '.gitkeep' -delete
+	find data -mindepth 2 -type d -empty -delete

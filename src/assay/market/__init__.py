@@ -1,0 +1,1 @@
+"""The domain: pure functions over tables. Imports no kedro, reads no file, asks no clock."""

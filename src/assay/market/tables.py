@@ -1,0 +1,32 @@
+"""Names and types of the columns that the stages hand to each other."""
+
+import polars as pl
+
+TIME = pl.Datetime("us", "UTC")
+KEY = ("entity", "time")
+CLASSES = (-1, 0, 1)
+CLASS_NAMES = ("SHORT", "NEUTRAL", "LONG")
+PROBABILITIES = ("p_short", "p_neutral", "p_long")
+PRICES = ("open", "high", "low", "close")
+EVERYONE = "*"  # entity of a feed that informs all entities
+
+BARS = {
+    "entity": pl.String,
+    "time": TIME,
+    "open": pl.Float64,
+    "high": pl.Float64,
+    "low": pl.Float64,
+    "close": pl.Float64,
+    "volume": pl.Float64,
+    "jump": pl.Boolean,
+}
+OPTIONAL_BARS = {name: pl.Float64 for name in ("quote_volume", "trades", "taker_buy_volume", "vwap")}
+LABELS = {
+    "entity": pl.String,
+    "time": TIME,
+    "start": TIME,
+    "label_end": TIME,
+    "forward_return": pl.Float64,
+    "scale": pl.Float64,
+    "label": pl.Int8,
+}

@@ -1,0 +1,36 @@
+"""Newest bars and newest champions in, decisions out; and the proof that serving equals the batch."""
+
+from collections.abc import Iterable
+
+from kedro.pipeline import Pipeline, node
+
+from assay.market.workload import Workload
+from assay.pipelines.placing import place, total
+from assay.pipelines.predict import nodes
+
+
+def _predict(workload: Workload) -> Pipeline:
+    signal, target = workload.head_of("classification"), workload.head_of("regression")
+    champions = {"signal": f"{signal}/champion", "target": f"{target}/champion"}
+    return Pipeline(
+        [
+            node(nodes.serve, ["panel", "params:features", "params:predict"], "live_features", name="serve"),
+            node(
+                nodes.decide,
+                {"live": "live_features"} | champions | {"oos": f"{target}/oos", "params": "params:predict"},
+                ["decisions", "decisions_csv"],
+                name="decide",
+            ),
+            node(
+                nodes.replay,
+                {"live": "live_features", "features": "features"} | champions,
+                "replay",
+                name="replay",
+            ),
+        ]
+    )
+
+
+def create_pipeline(workloads: Iterable[Workload]) -> Pipeline:
+    """``panel`` and each head's ``champion`` -> ``decisions``, ``decisions_csv``, ``replay``."""
+    return total(place(_predict(w), "predict", w.name) for w in workloads)

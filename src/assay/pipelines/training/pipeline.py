@@ -1,0 +1,35 @@
+"""Refits every recipe on all labelled rows and bundles it; publishes no score of its own."""
+
+from collections.abc import Iterable
+
+from kedro.pipeline import Pipeline, node
+
+from assay.market.workload import Head, Workload
+from assay.pipelines.placing import place, total
+from assay.pipelines.training import nodes
+
+
+def _fit() -> Pipeline:
+    inputs = ["model_input", "plan", "best_params", "params:models.{0}.{1}", "params:learning"]
+    return Pipeline([node(nodes.fit, inputs, "model", name="fit")])
+
+
+def _publish(head: Head) -> Pipeline:
+    bundles = {model: f"{model}/model" for model in head.contenders}
+    return Pipeline(
+        [
+            node(nodes.index, {"oos": "oos"} | bundles, "model_index", name="index"),
+            node(nodes.crown, {"primary": "params:primary"} | bundles, "champion", name="crown"),
+        ]
+    )
+
+
+def create_pipeline(workloads: Iterable[Workload]) -> Pipeline:
+    """Per head: ``model_input``, ``plan``, ``best_params``, ``oos`` -> ``model_index``, ``champion``."""
+    stage = "training"
+    return total(
+        total(place(_fit(), stage, w.name, h.name, m) for m in h.contenders)
+        + place(_publish(h), stage, w.name, h.name)
+        for w in workloads
+        for h in w.heads
+    )
