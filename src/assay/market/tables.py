@@ -30,3 +30,29 @@ LABELS = {
     "scale": pl.Float64,
     "label": pl.Int8,
 }
+VOLUMES = ("volume", *OPTIONAL_BARS)
+FEED = {"entity": pl.String, "event_time": TIME, "available_time": TIME}
+QUARANTINE = {"entity": pl.String, "time": TIME, "reason": pl.String}
+PREDICTIONS = {
+    "entity": pl.String,
+    "time": TIME,
+    "label_end": TIME,
+    "fold": pl.Int32,
+    "train_end": TIME,
+    "forward_return": pl.Float64,
+    "scale": pl.Float64,
+}
+OUTCOMES = ("y_true", "y_pred")  # Int8 classes, or Float64 returns
+LEDGER = {
+    "model": pl.String,
+    "entity": pl.String,
+    "time": TIME,
+    "position": pl.Float64,
+    "turnover": pl.Float64,
+    "fees": pl.Float64,
+    "slippage": pl.Float64,
+    "funding": pl.Float64,
+    "gross": pl.Float64,
+    "pnl": pl.Float64,
+    "equity": pl.Float64,
+}

@@ -18,7 +18,7 @@ def _simulate(workload: Workload) -> Pipeline:
             ),
             node(
                 nodes.measure,
-                ["bars", "ledger", "plan", "params:backtest", "params:learning"],
+                ["bars", "ledger", "plan", "params:backtest", *settlements],
                 ["backtest", "outer_trials"],
                 name="measure",
             ),

@@ -26,7 +26,7 @@ def _labels(head: Head) -> Pipeline:
             ),
             node(
                 bind(nodes.plan, head=head),
-                ["labels", "label_manifest", "feature_catalogue", "params:splits"],
+                ["labels", "label_manifest", "feature_catalogue", "params:learning"],
                 "plan",
                 name="plan",
             ),

@@ -12,18 +12,19 @@ from assay.pipelines.predict import nodes
 def _predict(workload: Workload) -> Pipeline:
     signal, target = workload.head_of("classification"), workload.head_of("regression")
     champions = {"signal": f"{signal}/champion", "target": f"{target}/champion"}
+    known = {"live": "live_features", "catalogue": "feature_catalogue"}
     return Pipeline(
         [
             node(nodes.serve, ["panel", "params:features", "params:predict"], "live_features", name="serve"),
             node(
                 nodes.decide,
-                {"live": "live_features"} | champions | {"oos": f"{target}/oos", "params": "params:predict"},
+                {**known, "oos": f"{target}/oos", "params": "params:predict", **champions},
                 ["decisions", "decisions_csv"],
                 name="decide",
             ),
             node(
                 nodes.replay,
-                {"live": "live_features", "features": "features"} | champions,
+                {"live": "live_features", "features": "features", "catalogue": "feature_catalogue", **champions},
                 "replay",
                 name="replay",
             ),

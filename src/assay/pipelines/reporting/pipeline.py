@@ -5,10 +5,21 @@ from collections.abc import Iterable
 from kedro.pipeline import Pipeline, node
 
 from assay.market.workload import Workload
-from assay.pipelines.placing import place, total
+from assay.pipelines.placing import bind, place, total
 from assay.pipelines.reporting import nodes
 
-FINDINGS = ("plan", "label_manifest", "metrics", "importance", "backtest", "inner_trials", "best_params")
+FINDINGS = (
+    "plan",
+    "metrics",
+    "backtest",
+    "importance",
+    "label_manifest",
+    "best_params",
+    "model_index",
+    "inner_trials",
+    "outer_trials",
+)
+ABOUT = {"quality": "quality", "catalogue": "feature_catalogue", "manifest": "manifest", "replay": "replay"}
 
 
 def _evaluate() -> Pipeline:
@@ -21,12 +32,13 @@ def _evaluate() -> Pipeline:
 
 
 def _write(workload: Workload) -> Pipeline:
-    findings = {head.name: f"{head.name}/findings" for head in workload.heads}
-    about = {"summary": "summary", "quality": "quality", "catalogue": "feature_catalogue", "manifest": "manifest"}
+    heads = tuple(head.name for head in workload.heads)
+    findings = {head: f"{head}/findings" for head in heads}
+    write = bind(nodes.write, workload=workload.name, heads=heads)
     return Pipeline(
         [
-            node(nodes.judge, {"primary": "params:primary"} | findings, "summary", name="judge"),
-            node(nodes.write, about | findings, ["report", "comparison"], name="write"),
+            node(nodes.judge, {"primary": "params:primary", **findings}, "summary", name="judge"),
+            node(write, {"summary": "summary", **ABOUT, **findings}, ["report", "comparison"], name="write"),
         ]
     )
 

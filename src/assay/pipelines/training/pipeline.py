@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from kedro.pipeline import Pipeline, node
 
 from assay.market.workload import Head, Workload
-from assay.pipelines.placing import place, total
+from assay.pipelines.placing import bind, place, total
 from assay.pipelines.training import nodes
 
 
-def _fit() -> Pipeline:
-    inputs = ["model_input", "plan", "best_params", "params:models.{0}.{1}", "params:learning"]
-    return Pipeline([node(nodes.fit, inputs, "model", name="fit")])
+def _fit(model: str) -> Pipeline:
+    inputs = ["model_input", "plan", "best_params", "params:models.{0}.{1}"]
+    return Pipeline([node(bind(nodes.fit, model=model), inputs, "model", name="fit")])
 
 
 def _publish(head: Head) -> Pipeline:
@@ -28,7 +28,7 @@ def create_pipeline(workloads: Iterable[Workload]) -> Pipeline:
     """Per head: ``model_input``, ``plan``, ``best_params``, ``oos`` -> ``model_index``, ``champion``."""
     stage = "training"
     return total(
-        total(place(_fit(), stage, w.name, h.name, m) for m in h.contenders)
+        total(place(_fit(m), stage, w.name, h.name, m) for m in h.contenders)
         + place(_publish(h), stage, w.name, h.name)
         for w in workloads
         for h in w.heads

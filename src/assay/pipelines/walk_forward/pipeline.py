@@ -5,18 +5,19 @@ from collections.abc import Iterable
 from kedro.pipeline import Pipeline, node
 
 from assay.market.workload import Head, Workload
-from assay.pipelines.placing import place, total
+from assay.pipelines.placing import bind, place, total
 from assay.pipelines.walk_forward import nodes
 
 
-def _validate() -> Pipeline:
-    inputs = ["model_input", "plan", "best_params", "params:models.{0}.{1}", "params:learning"]
-    return Pipeline([node(nodes.validate, inputs, ["predictions", "fold_models"], name="validate")])
+def _validate(model: str) -> Pipeline:
+    validate = bind(nodes.validate, model=model)
+    inputs = ["model_input", "plan", "best_params", "params:models.{0}.{1}"]
+    return Pipeline([node(validate, inputs, ["predictions", "fold_models"], name="validate")])
 
 
 def _collect(head: Head) -> Pipeline:
     predictions = {model: f"{model}/predictions" for model in head.contenders}
-    fold_models = {model: f"{model}/fold_models" for model in head.models}
+    fold_models = {model: f"{model}/fold_models" for model in head.contenders}
     return Pipeline(
         [
             node(nodes.collect, predictions, "oos", name="collect"),
@@ -29,7 +30,7 @@ def create_pipeline(workloads: Iterable[Workload]) -> Pipeline:
     """Per head: ``model_input``, ``plan``, ``best_params`` -> ``oos``, ``importance``."""
     stage = "walk_forward"
     return total(
-        total(place(_validate(), stage, w.name, h.name, m) for m in h.contenders)
+        total(place(_validate(m), stage, w.name, h.name, m) for m in h.contenders)
         + place(_collect(h), stage, w.name, h.name)
         for w in workloads
         for h in w.heads

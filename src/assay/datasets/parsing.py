@@ -1,0 +1,168 @@
+"""Columns of users' files in the types of Assay: names matched tolerantly, times never guessed to be UTC."""
+
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+
+import polars as pl
+
+from assay.market.errors import DataError
+from assay.market.tables import TIME
+
+OLDEST_EPOCH = 10**8  # seconds: 1973; smaller numbers are counters, not times
+AWARE, NAIVE = "%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%dT%H:%M:%S%.f"
+
+
+def choose_columns(
+    found: Sequence[str], accepted: Mapping[str, Sequence[str]], required: Sequence[str], *, file: str
+) -> dict[str, str]:
+    """Match the columns of a file to the names that Assay uses.
+
+    Case, spaces and punctuation do not matter: ``Open time``, ``openTime`` and ``open_time`` are the same.
+
+    Args:
+        found: Column names of the file.
+        accepted: For each name of Assay the names it may have in a file, best first; its own name always counts.
+        required: Names of Assay that must be there.
+        file: The file, for errors.
+
+    Returns:
+        Column of the file by name of Assay, without the optional ones that are absent.
+
+    Raises:
+        DataError: A required column is missing.
+    """
+    plain = {_plain(name): name for name in reversed(found)}
+    chosen = {}
+    for name, aliases in accepted.items():
+        matches = [plain[_plain(alias)] for alias in (*aliases, name) if _plain(alias) in plain]
+        if matches:
+            chosen[name] = matches[0]
+        elif name in required:
+            near = [plain[match] for match in get_close_matches(_plain(name), list(plain), cutoff=0.5)]
+            raise DataError(
+                f"{file}, column '{name}'",
+                "is missing",
+                expected=f"one of {', '.join(dict.fromkeys((*aliases, name)))}",
+                found=f"{', '.join(found)}" + (f" (near: {', '.join(near)})" if near else ""),
+                do="rename the column, or add its name to 'columns' of this source in the catalog",
+            )
+    return chosen
+
+
+def as_numbers(column: pl.Series, *, file: str) -> pl.Series:
+    """Float64; numbers written as text are read, text that is no number is an error.
+
+    Raises:
+        DataError: The column holds something else than numbers.
+    """
+    if column.dtype.is_numeric() or column.dtype == pl.Null:
+        return column.cast(pl.Float64)
+    text = _as_text(column, "numbers", file)
+    values = text.cast(pl.Float64, strict=False)
+    _refuse_unread(text, values, "numbers", file)
+    return values
+
+
+def as_dates(column: pl.Series, *, file: str) -> pl.Series:
+    """Calendar dates of the exchange; a time of day is cut off.
+
+    Raises:
+        DataError: The column holds something else than dates or ISO text.
+    """
+    if isinstance(column.dtype, pl.Date | pl.Datetime):
+        return column.cast(pl.Date)
+    text = _as_text(column, "dates", file)
+    values = text.str.head(10).str.to_date("%Y-%m-%d", strict=False)
+    _refuse_unread(text, values, "dates such as 2024-03-28", file)
+    return values
+
+
+def as_times(column: pl.Series, *, zone: str | None, file: str) -> pl.Series:
+    """Instants in UTC.
+
+    Read are: times with a zone, ISO 8601 text with an offset, and whole numbers since 1970 whose unit (seconds,
+    milli-, micro- or nanoseconds) is told from the size of each. Times without a zone are in ``zone``.
+
+    Args:
+        column: The raw column.
+        zone: Zone declared for times without one, e.g. ``UTC``. None: such times are an error.
+        file: The file, for errors.
+
+    Returns:
+        Times in UTC, microseconds; null stays null.
+
+    Raises:
+        DataError: Times without a zone and none declared, or no times at all.
+    """
+    if column.dtype.is_numeric():
+        return _from_epoch(column, file)
+    if isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone is not None:
+        return column.dt.convert_time_zone("UTC").cast(TIME)
+    if isinstance(column.dtype, pl.Date | pl.Datetime):
+        return _localised(column.cast(pl.Datetime("us")), zone, file)
+    text = _as_text(column, "times", file)
+    if text.str.contains(r"^\d+(\.0*)?$").all():
+        return _from_epoch(text.str.replace(r"\..*", "").cast(pl.Int64).alias(column.name), file)
+    return _from_iso(text, zone, file)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _as_text(column: pl.Series, expected: str, file: str) -> pl.Series:
+    if isinstance(column.dtype, pl.String | pl.Categorical | pl.Enum | pl.Null):
+        return column.cast(pl.String).str.strip_chars()
+    found = f"{column.dtype}, e.g. {column.drop_nulls().head(1).to_list()}"
+    raise DataError(f"{file}, column '{column.name}'", "wrong type", expected=expected, found=found)
+
+
+def _refuse_unread(text: pl.Series, values: pl.Series, expected: str, file: str) -> None:
+    rows = (text.is_not_null() & values.is_null()).arg_true()
+    if len(rows):
+        found = f"'{text[rows[0]]}' in row {rows[0] + 1} and {len(rows) - 1} more like it"
+        raise DataError(f"{file}, column '{text.name}'", "wrong type", expected=expected, found=found)
+
+
+def _from_epoch(column: pl.Series, file: str) -> pl.Series:
+    count = pl.col(column.name).cast(pl.Int64)
+    micros = (
+        pl.when(count < 10**11)
+        .then(count * 10**6)
+        .when(count < 10**14)
+        .then(count * 10**3)
+        .when(count < 10**17)
+        .then(count)
+        .otherwise(count // 10**3)
+    )
+    if (column < OLDEST_EPOCH).any():
+        expected, found = "seconds, milli-, micro- or nanoseconds since 1970", column.min()
+        raise DataError(f"{file}, column '{column.name}'", "holds no times", expected=expected, found=found)
+    return column.to_frame().select(micros.cast(TIME)).to_series()
+
+
+def _from_iso(text: pl.Series, zone: str | None, file: str) -> pl.Series:
+    iso = text.str.replace(r"^(\d{4}-\d\d-\d\d) +", "${1}T").str.replace(r" ?(Z|UTC)$", "+0000")
+    iso = iso.str.replace(r"T(\d\d:\d\d)([+-]|$)", "T${1}:00${2}").str.replace(r"^(\d{4}-\d\d-\d\d)$", "${1}T00:00:00")
+    aware = iso.str.to_datetime(AWARE, time_unit="us", time_zone="UTC", strict=False)
+    naive = iso.str.to_datetime(NAIVE, time_unit="us", strict=False)
+    _refuse_unread(text, aware.is_not_null().replace_strict({True: 1, False: None}).fill_null(naive.is_not_null().replace_strict({True: 1, False: None})), "ISO 8601 times such as 2024-03-28T20:00:00Z", file)
+    if naive.is_not_null().any():
+        return aware.fill_null(_localised(naive, zone, file))
+    return aware
+
+
+def _localised(column: pl.Series, zone: str | None, file: str) -> pl.Series:
+    if zone is None:
+        raise DataError(
+            f"{file}, column '{column.name}'",
+            "times have no time zone",
+            expected="times with a zone or an offset, or a declared zone",
+            found=f"e.g. {column.drop_nulls().head(1).to_list()}",
+            do="declare the zone they are in for this source in the catalog, e.g. timezone: UTC",
+        )
+    try:
+        return column.dt.replace_time_zone(zone).dt.convert_time_zone("UTC").cast(TIME)
+    except pl.exceptions.ComputeError as error:  # an unknown zone, or an hour that a clock change skips or repeats
+        raise DataError(f"{file}, column '{column.name}'", f"is not in time zone {zone}", found=error) from error

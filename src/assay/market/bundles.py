@@ -1,0 +1,90 @@
+"""Bundles of a head: which there are, what their recipe scored out of sample, and which one decides."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from assay.market.decisions import Champion, Champions
+from assay.market.errors import BundleError, ConfigurationError
+from assay.market.models import Files
+from assay.market.recipe import RECIPE, open_recipe
+from assay.market.tables import PROBABILITIES
+
+CHAMPION = "champion.json"
+DESCRIBED = ("kind", "params", "feature_set_id", "best_iteration", "training", "versions")
+
+
+def bundle_id(files: Files) -> str:
+    """Identity of a bundle: the first 16 hexadecimal digits of the SHA-256 over its names and bytes."""
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        digest.update(f"{name} {len(files[name])} ".encode())
+        digest.update(files[name])
+    return digest.hexdigest()[:16]
+
+
+def index_bundles(bundles: Mapping[str, Files], oos: pl.DataFrame) -> list[dict[str, Any]]:
+    """List the bundles of a head.
+
+    Args:
+        bundles: Files of every model, fitted on all labelled rows.
+        oos: Out-of-sample predictions of the same recipes.
+
+    Returns:
+        One record per model: bundle id, what its card says about training, and the out-of-sample information
+        coefficient (Pearson, direction score against forward return) of its *recipe* over all folds. The bundle itself
+        has no score: it has seen every labelled row.
+    """
+    scores = _information_coefficients(oos)
+    records = []
+    for model, files in bundles.items():
+        card = json.loads(files[RECIPE])
+        about = {name: card[name] for name in DESCRIBED}
+        records.append({"model": model, "bundle_id": bundle_id(files), "recipe_ic": scores.get(model)} | about)
+    return records
+
+
+def crown_bundle(bundles: Mapping[str, Files], model: str) -> dict[str, bytes]:
+    """The bundle that decides, with its name and identity on it.
+
+    Raises:
+        ConfigurationError: The head has no such model.
+    """
+    if model not in bundles:
+        raise ConfigurationError(
+            "parameter 'primary.model'",
+            "names a model that this head does not have",
+            expected=f"one of {', '.join(bundles)}",
+            found=model,
+            do="name one of them; the primary's model decides in every head",
+        )
+    files = bundles[model]
+    label = json.dumps({"model": model, "bundle_id": bundle_id(files)}, sort_keys=True).encode()
+    return {**files, CHAMPION: label}
+
+
+def open_champions(*, signal: Files, target: Files, feature_set_id: str) -> Champions:
+    """Open the two bundles that decide, for features of one feature set.
+
+    Raises:
+        BundleError: One is no champion, belongs to another feature set, or is damaged.
+    """
+    return Champions(_open(signal, feature_set_id), _open(target, feature_set_id))
+
+
+def _open(files: Files, feature_set_id: str) -> Champion:
+    if CHAMPION not in files:
+        raise BundleError("champion", "has no name on it", expected=CHAMPION, found=sorted(files), do="train again")
+    label = json.loads(files[CHAMPION])
+    return Champion(open_recipe(files, feature_set_id=feature_set_id), label["model"], label["bundle_id"])
+
+
+def _information_coefficients(oos: pl.DataFrame) -> dict[str, float | None]:
+    short, _, long = PROBABILITIES
+    score = pl.col(long) - pl.col(short) if long in oos.columns else pl.col("y_pred")
+    known = oos.filter(pl.col("forward_return").is_not_null()).with_columns(score=score)
+    table = known.group_by("model").agg(ic=pl.corr("score", "forward_return").fill_nan(None))
+    return dict(table.iter_rows())

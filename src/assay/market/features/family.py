@@ -1,0 +1,121 @@
+"""The decorators that family files are written with."""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NotRequired, TypedDict, TypeVar, Unpack
+
+from assay.market.errors import ConfigurationError
+from assay.market.features.feature import Arrays, Expression, Feature, register
+from assay.market.features.universe import MARKET_SOURCES
+from assay.market.features.warm_up import levels
+
+Builder = TypeVar("Builder", bound=Callable[..., Any])
+
+
+class Details(TypedDict):
+    """What a family file states about a feature beside its formula.
+
+    Attributes:
+        unit: Unit of the values.
+        windows: One feature per length; the builder gets the length first and the name gets it as a suffix.
+        window: Longest window of a builder without ``windows``; 1 by default.
+        warm_up: Rows before the first value, or a function of the window; ``levels`` by default.
+        reference: Paper, book or TA-Lib function.
+        intraday: Whether it makes sense only for bars shorter than a day.
+    """
+
+    unit: str
+    windows: NotRequired[tuple[int, ...]]
+    window: NotRequired[int]
+    warm_up: NotRequired[int | Callable[[int], int]]
+    reference: NotRequired[str]
+    intraday: NotRequired[bool]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A group of features that are switched on together.
+
+    Each method decorates a builder. The feature is named after the builder, defined by its docstring (``{n}`` stands
+    for the window), and its sources are found by looking at what it reads.
+
+    Attributes:
+        name: Name in parameters and in the catalogue.
+    """
+
+    name: str
+
+    def expression(self, **details: Unpack[Details]) -> Callable[[Builder], Builder]:
+        """Register a builder ``(n) -> pl.Expr`` that is evaluated within each entity."""
+
+        def decorate(builder: Builder) -> Builder:
+            for n, bound in _per_window(builder, details):
+                self._add(builder, n, details, Expression(bound()))
+            return builder
+
+        return decorate
+
+    def rank(self, **details: Unpack[Details]) -> Callable[[Builder], Builder]:
+        """Register a builder ``(n) -> pl.Expr``: evaluated within each entity, then ranked among all at one time."""
+
+        def decorate(builder: Builder) -> Builder:
+            for n, bound in _per_window(builder, details):
+                self._add(builder, n, details, Expression(bound(), ranked=True))
+            return builder
+
+        return decorate
+
+    def arrays(self, **details: Unpack[Details]) -> Callable[[Builder], Builder]:
+        """Register a function ``(n, close, ...) -> array`` of one entity's columns, e.g. a TA-Lib indicator.
+
+        It sees only rows where all its inputs exist, so a missing field costs its own row and does not poison a
+        recursion; its result is put back on those rows. Prices come as multiples of the entity's first one, which
+        keeps absolute thresholds inside libraries from depending on the unit of the price.
+        """
+
+        def decorate(function: Builder) -> Builder:
+            for n, bound in _per_window(function, details):
+                self._add(function, n, details, Arrays(bound, tuple(inspect.signature(bound).parameters)))
+            return function
+
+        return decorate
+
+    def _add(self, builder: Callable[..., Any], n: int | None, details: Details, compute: Expression | Arrays) -> None:
+        window = details.get("window", 1) if n is None else n
+        warm_up = details.get("warm_up", levels)
+        register(
+            Feature(
+                name=builder.__name__ if n is None else f"{builder.__name__.rstrip('_')}_{n}",
+                family=self.name,
+                definition=_definition(builder, window),
+                window=window,
+                unit=details["unit"],
+                warm_up=warm_up(window) if callable(warm_up) else warm_up,
+                sources=_sources(compute.columns),
+                reference=details.get("reference", ""),
+                intraday=details.get("intraday", False),
+                compute=compute,
+            )
+        )
+
+
+def _per_window(builder: Callable[..., Any], details: Details) -> Iterator[tuple[int | None, Callable[..., Any]]]:
+    if "windows" not in details:
+        yield None, builder
+    for n in details.get("windows", ()):
+        yield n, partial(builder, n)
+
+
+def _sources(columns: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({source for column in columns for source in MARKET_SOURCES.get(column, (column,))}))
+
+
+def _definition(builder: Callable[..., Any], window: int) -> str:
+    words = inspect.getdoc(builder)
+    if not words:
+        raise ConfigurationError(
+            f"feature {builder.__name__}", "has no definition", do="write its formula in words as docstring"
+        )
+    return " ".join(words.split()).rstrip(".").format(n=window)

@@ -1,0 +1,49 @@
+"""Windows over numpy arrays that keep no running sum: each value depends on its own window, to the last bit."""
+
+import numpy as np
+
+from assay.market.features.feature import Array
+
+
+def lagged(values: Array, bars: int) -> Array:
+    """The value ``bars`` rows earlier, NaN where there is none."""
+    late = np.full_like(values, np.nan)
+    late[bars:] = values[: len(values) - bars]
+    return late
+
+
+def line_fit(values: Array, window: int) -> tuple[Array, Array]:
+    """Least-squares line through the last ``window`` values against 1, 2, ..., ``window``.
+
+    Sums are pivoted on the current value, which keeps them exact on flat windows.
+
+    Args:
+        values: Shape (n,), oldest first.
+        window: Points per line.
+
+    Returns:
+        Slope per row and R squared, each of shape (n,); NaN before the window is full, R squared also where it is flat.
+    """
+    x = -np.arange(window) + (window - 1) / 2
+    products, sums, squares = np.zeros((3, len(values)))
+    for lag in range(window):
+        step = lagged(values, lag) - values
+        products += x[lag] * step
+        sums += step
+        squares += step * step
+    spread = squares - sums * sums / window
+    explained = np.divide(products**2, spread * (x @ x), where=spread > 0, out=np.full_like(spread, np.nan))
+    return products / (x @ x), explained
+
+
+def correlation(left: Array, right: Array, window: int) -> Array:
+    """Pearson correlation of the last ``window`` pairs, in two passes; NaN before that and where a side is flat."""
+    means = [sum((lagged(side, lag) for lag in range(window)), np.zeros_like(side)) / window for side in (left, right)]
+    products, lefts, rights = np.zeros((3, len(left)))
+    for lag in range(window):
+        x, y = lagged(left, lag) - means[0], lagged(right, lag) - means[1]
+        products += x * y
+        lefts += x * x
+        rights += y * y
+    spread = np.sqrt(lefts * rights)
+    return np.divide(products, spread, where=spread > 0, out=np.full_like(spread, np.nan))

@@ -1,0 +1,60 @@
+"""What a metric is, and the arithmetic they share. Shapes broadcast over resamples."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from assay.market.metrics.forecasts import Array
+from assay.market.metrics.statistics import Sums
+
+# A variance this small against its raw square is rounding, not variation.
+ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric, told to the reader and computed from sums.
+
+    Attributes:
+        name: Key in evaluations.
+        label: Short name for tables.
+        better: Which way is better. Coverage is marked ``higher``; it says how often, not how well.
+        unit: ``share`` (0 to 1), ``coefficient``, ``nats``, ``return`` or ``return squared``.
+        definition: One sentence for the reader.
+        value: Sums of shape (...) to the metric of shape (...), NaN where undefined.
+    """
+
+    name: str
+    label: str
+    better: Literal["higher", "lower"]
+    unit: str
+    definition: str
+    value: Callable[[Sums], Array]
+
+
+def ratio(top: Array, bottom: Array) -> Array:
+    """``top / bottom``, NaN where the bottom is zero."""
+    top, bottom = np.broadcast_arrays(np.asarray(top, dtype=np.float64), np.asarray(bottom, dtype=np.float64))
+    quotient: Array = np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom != 0)
+    return quotient
+
+
+def correlation(prefix: str = "") -> Callable[[Sums], Array]:
+    """Pearson correlation from the moments with this prefix; NaN where either side is constant."""
+
+    def value(sums: Sums) -> Array:
+        n, s, r = sums["n"], sums[f"{prefix}s"], sums[f"{prefix}r"]
+        ss, rr = n * sums[f"{prefix}ss"], n * sums[f"{prefix}rr"]
+        spread_s, spread_r = ss - s**2, rr - r**2
+        varies = (spread_s > ROUNDING * ss) & (spread_r > ROUNDING * rr)
+        scale = np.sqrt(np.where(varies, spread_s * spread_r, 0.0))
+        return ratio(n * sums[f"{prefix}sr"] - s * r, scale)
+
+    return value
+
+
+def share(top: str, bottom: str) -> Callable[[Sums], Array]:
+    """Quotient of two sums, NaN where the lower one is zero."""
+    return lambda sums: ratio(sums[top], sums[bottom])

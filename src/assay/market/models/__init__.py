@@ -1,0 +1,66 @@
+"""The models: one file per family, joined in one discriminated union."""
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, RootModel
+
+from assay.market.errors import ConfigurationError
+from assay.market.models.base import Files, Model, ModelRule, Range, decide
+from assay.market.models.baselines import ClassPrior, LastSign, Zero
+from assay.market.models.forest import RandomForest
+from assay.market.models.lightgbm import LightGBM
+from assay.market.models.linear import Logistic, Ridge
+from assay.market.models.xgboost import XGBoost
+from assay.market.workload import Kind
+
+__all__ = ["Files", "Model", "ModelParams", "ModelRule", "Range", "build", "decide", "restore"]
+
+
+class ModelParams(
+    RootModel[
+        Annotated[
+            XGBoost | LightGBM | RandomForest | Logistic | Ridge | ClassPrior | Zero | LastSign,
+            Field(discriminator="kind"),
+        ]
+    ]
+):
+    """Parameters of any model; ``kind`` says of which. The parameters themselves are ``.root``."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+def build(params: ModelRule, kind: Kind, *, seed: int) -> Model:
+    """An unfitted model.
+
+    Args:
+        params: Parameters of the family.
+        kind: Kind of the head it shall predict.
+        seed: Seed of everything the fit draws at random.
+
+    Raises:
+        ConfigurationError: The family cannot predict such a head.
+    """
+    _check_head(params, kind)
+    return params.create(kind, seed=seed)
+
+
+def restore(params: ModelRule, kind: Kind, files: Files) -> Model:
+    """The fitted model of a bundle.
+
+    Raises:
+        ConfigurationError: The family cannot predict such a head.
+        BundleError: A file is missing, damaged, or holds a type that is not trusted.
+    """
+    _check_head(params, kind)
+    return params.restore(files, kind)
+
+
+def _check_head(params: ModelRule, kind: Kind) -> None:
+    if kind not in params.heads:
+        raise ConfigurationError(
+            f"model {params.kind}",
+            f"cannot predict a {kind} head",
+            expected=" or ".join(sorted(params.heads)),
+            found=kind,
+            do="choose another model for this head",
+        )

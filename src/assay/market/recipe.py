@@ -1,0 +1,315 @@
+"""A recipe: preprocessing and model, fitted together on one training part and stored as one bundle of files."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from importlib import import_module
+from typing import Any, cast
+
+import numpy as np
+import polars as pl
+
+from assay.market.errors import AssayError, BundleError, DataError, SplitError
+from assay.market.models import Files, Model, ModelParams, ModelRule, build, restore
+from assay.market.models.base import Floats, Matrix, Target, member
+from assay.market.preprocess import Inputs, Preprocessor, PreprocessRule, RawColumns, fit_preprocessor
+from assay.market.splits import holdout_tail
+from assay.market.tables import KEY
+from assay.market.workload import Kind
+
+RECIPE, PREPROCESS = "recipe.json", "preprocess.json"
+TARGETS: dict[Kind, str] = {"classification": "label", "regression": "forward_return"}
+
+
+@dataclass(frozen=True)
+class RecipePlan:
+    """Everything that decides a fit, apart from the rows.
+
+    Attributes:
+        params: Parameters of the model (``ModelParams.root``).
+        kind: Kind of the head.
+        preprocess: How features are chosen and scaled.
+        feature_set_id: The feature set that the model will be bound to.
+        seed: Seed of the model.
+        tail: Share of the newest training timestamps that early stopping watches; unused by other models.
+    """
+
+    params: ModelRule
+    kind: Kind
+    preprocess: PreprocessRule
+    feature_set_id: str
+    seed: int = 0
+    tail: float = 0.15
+
+    def with_values(self, values: dict[str, float]) -> "RecipePlan":
+        """The same plan with some parameters of the model replaced, e.g. by tuned values."""
+        return replace(self, params=self.params.with_values(values))
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a fit has seen.
+
+    Attributes:
+        first_time: First decision time.
+        last_time: Last decision time.
+        last_label_end: When the newest label was known.
+        rows: Rows the model was fitted on.
+        tail_rows: Newer rows that early stopping watched.
+    """
+
+    first_time: datetime
+    last_time: datetime
+    last_label_end: datetime
+    rows: int
+    tail_rows: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """With ISO times, ready for JSON."""
+        return {key: value.isoformat() if isinstance(value, datetime) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> "Training":
+        """Read what `to_dict` gave."""
+        times = {key: datetime.fromisoformat(state[key]) for key in ("first_time", "last_time", "last_label_end")}
+        return cls(**(state | times))
+
+
+@dataclass(frozen=True)
+class Design:
+    """A training part as the model sees it; tuning fits many models on one design.
+
+    Attributes:
+        inputs: Fitted preprocessing.
+        X: Inputs, shape (rows, features).
+        y: Classes, or returns in units of ``target_scale``.
+        tail: The same for the newer rows that early stopping watches, or None.
+        target_scale: Standard deviation of the returns in ``y``; 1 for classes. Models see returns in this unit, so
+            that a penalty means the same for hourly and for daily bars.
+        training: What was seen.
+    """
+
+    inputs: Inputs
+    X: Matrix
+    y: Target
+    tail: tuple[Matrix, Target] | None
+    target_scale: float
+    training: Training
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A fitted recipe.
+
+    Attributes:
+        plan: What was planned.
+        feature_columns: Features that were on offer.
+        inputs: Fitted preprocessing; ``inputs.columns`` are the features the model reads.
+        model: Fitted model.
+        target_scale: See `Design`.
+        training: What the fit has seen.
+    """
+
+    plan: RecipePlan
+    feature_columns: tuple[str, ...]
+    inputs: Inputs
+    model: Model
+    target_scale: float
+    training: Training
+
+    def predict(self, features: pl.DataFrame) -> Floats:
+        """Predict rows of a features table of the same feature set.
+
+        Args:
+            features: At least the columns that the model reads; missing values are fine.
+
+        Returns:
+            Probabilities of SHORT, NEUTRAL, LONG, shape (rows, 3), or forward returns, shape (rows,).
+
+        Raises:
+            DataError: A column is missing.
+        """
+        out = self.model.predict(self.inputs.transform(features))
+        return out * self.target_scale if self.plan.kind == "regression" else out
+
+    def importance(self) -> dict[str, float]:
+        """Share of each feature in the model, summing to 1; all 0 for a model that uses none."""
+        weights = self.model.importance()
+        total = float(weights.sum())
+        return dict(zip(self.inputs.columns, (weights / (total or 1.0)).tolist(), strict=True))
+
+    def dump(self) -> dict[str, bytes]:
+        """The recipe as files: ``recipe.json``, ``preprocess.json`` where there is preprocessing, and the model's."""
+        files = {RECIPE: json.dumps(self._card(), sort_keys=True, indent=1, allow_nan=False).encode()}
+        if isinstance(self.inputs, Preprocessor):
+            files[PREPROCESS] = self.inputs.to_json()
+        return files | self.model.dump()
+
+    def _card(self) -> dict[str, Any]:
+        plan = self.plan
+        return {
+            "kind": plan.kind,
+            "params": plan.params.model_dump(mode="json", exclude={"search"}),
+            "preprocess": plan.preprocess.model_dump(mode="json"),
+            "feature_set_id": plan.feature_set_id,
+            "seed": plan.seed,
+            "tail": plan.tail,
+            "feature_columns": self.feature_columns,
+            "importance": self.importance(),
+            "best_iteration": self.model.best_iteration,
+            "target_scale": self.target_scale,
+            "training": self.training.to_dict(),
+            "versions": {name: import_module(name).__version__ for name in ("numpy", "polars", plan.params.library)},
+        }
+
+
+def fit_recipe(features: pl.DataFrame, labels: pl.DataFrame, plan: RecipePlan) -> Recipe:
+    """Fit preprocessing and model on a training part.
+
+    Args:
+        features: Features table, training rows; more rows than labelled ones are fine.
+        labels: Labels table of the same rows in the same order; rows without a label are left out.
+        plan: What to fit.
+
+    Returns:
+        The fitted recipe.
+
+    Raises:
+        DataError: Features and labels are not the same rows, or no feature can be used.
+        SplitError: Too few rows for the purged tail, or a single class to learn.
+        ConfigurationError: The model cannot predict such a head.
+    """
+    design = prepare(features, labels, plan)
+    model = fit_model(design, plan)
+    return Recipe(plan, tuple(feature_names(features)), design.inputs, model, design.target_scale, design.training)
+
+
+def prepare(features: pl.DataFrame, labels: pl.DataFrame, plan: RecipePlan) -> Design:
+    """Set the purged tail aside, fit the preprocessing on the rest, and bring both into matrices.
+
+    Models that do not stop early train on all rows. Arguments and errors are those of `fit_recipe`.
+    """
+    check_same_rows(features, labels)
+    known = labels[TARGETS[plan.kind]].is_not_null()
+    features, labels = features.filter(known), labels.filter(known)
+    fit_rows, tail_rows = np.ones(labels.height, dtype=bool), np.zeros(labels.height, dtype=bool)
+    if plan.params.stops_early:
+        fit_rows, tail_rows = holdout_tail(labels, plan.tail)
+    y = labels[TARGETS[plan.kind]].to_numpy()
+    target_scale = float(y[fit_rows].std()) or 1.0 if plan.kind == "regression" else 1.0
+    y = y / target_scale if plan.kind == "regression" else y
+    inputs = _fit_inputs(features.filter(fit_rows), y[fit_rows], plan)
+    return Design(
+        inputs=inputs,
+        X=inputs.transform(features.filter(fit_rows)),
+        y=y[fit_rows],
+        tail=(inputs.transform(features.filter(tail_rows)), y[tail_rows]) if tail_rows.any() else None,
+        target_scale=target_scale,
+        training=_training(labels.filter(fit_rows | tail_rows), int(fit_rows.sum()), int(tail_rows.sum())),
+    )
+
+
+def fit_model(design: Design, plan: RecipePlan) -> Model:
+    """Fit the model of ``plan`` on a prepared training part; it answers in units of ``design.target_scale``."""
+    model = build(plan.params, plan.kind, seed=plan.seed)
+    model.fit(design.X, design.y, design.tail)
+    return model
+
+
+def open_recipe(files: Files, *, feature_set_id: str) -> Recipe:
+    """Open a dumped recipe for features of one feature set.
+
+    Args:
+        files: What `Recipe.dump` gave. Compare their hashes before: some libraries crash on a damaged model file.
+        feature_set_id: Feature set of the rows that will be predicted.
+
+    Raises:
+        BundleError: The recipe belongs to another feature set, or a file is missing, damaged or not trusted.
+    """
+    card = _read_card(files)
+    if card["feature_set_id"] != feature_set_id:
+        raise BundleError(
+            "model bundle",
+            "was trained on another feature set",
+            expected=card["feature_set_id"],
+            found=feature_set_id,
+            do="train the model again on the current features, or compute the features it was trained on",
+        )
+    try:
+        return _restore(card, files)
+    except AssayError:
+        raise
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleError("model bundle", f"cannot be opened ({error})", do="train the model again") from error
+
+
+def check_same_rows(features: pl.DataFrame, labels: pl.DataFrame) -> None:
+    """Make sure that two tables hold the same rows in the same order.
+
+    Raises:
+        DataError: They do not.
+    """
+    if not features.select(KEY).equals(labels.select(KEY)):
+        raise DataError(
+            "features and labels",
+            "are not the same rows",
+            expected=f"the same entity and time in each row, {features.height} rows",
+            found=f"{labels.height} labels",
+            do="make both from the same panel",
+        )
+
+
+def feature_names(features: pl.DataFrame) -> list[str]:
+    """The feature columns of a features table."""
+    return [name for name in features.columns if name not in KEY]
+
+
+def _fit_inputs(features: pl.DataFrame, y: Target, plan: RecipePlan) -> Inputs:
+    raw = plan.params.inputs
+    if raw is not None:
+        return RawColumns(raw)
+    if plan.kind == "classification" and len(classes := np.unique(y)) < 2:
+        raise SplitError(
+            "training part",
+            "holds a single class, there is nothing to learn",
+            expected="rows of at least two of SHORT -1, NEUTRAL 0, LONG 1",
+            found=f"{len(y)} rows of {classes.tolist()}",
+            do="change the label threshold, or train on more rows",
+        )
+    return fit_preprocessor(features, y, plan.preprocess)
+
+
+def _training(labels: pl.DataFrame, rows: int, tail_rows: int) -> Training:
+    return Training(
+        first_time=cast("datetime", labels["time"].min()),
+        last_time=cast("datetime", labels["time"].max()),
+        last_label_end=cast("datetime", labels["label_end"].max()),
+        rows=rows,
+        tail_rows=tail_rows,
+    )
+
+
+def _read_card(files: Files) -> dict[str, Any]:
+    try:
+        card: dict[str, Any] = json.loads(member(files, RECIPE))
+        card["feature_set_id"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleError("model bundle", f"{RECIPE} cannot be read ({error})", do="train the model again") from error
+    return card
+
+
+def _restore(card: dict[str, Any], files: Files) -> Recipe:
+    params = ModelParams.model_validate(card["params"]).root
+    plan = RecipePlan(
+        params=params,
+        kind=card["kind"],
+        preprocess=PreprocessRule.model_validate(card["preprocess"]),
+        feature_set_id=card["feature_set_id"],
+        seed=card["seed"],
+        tail=card["tail"],
+    )
+    raw = params.inputs
+    inputs: Inputs = RawColumns(raw) if raw is not None else Preprocessor.from_json(member(files, PREPROCESS))
+    model = restore(params, plan.kind, files)
+    columns, training = tuple(card["feature_columns"]), Training.from_dict(card["training"])
+    return Recipe(plan, columns, inputs, model, card["target_scale"], training)

@@ -1,0 +1,120 @@
+"""Walk-forward validation: fit on the training part of each fold, predict its test part, keep the receipts."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from assay.market.errors import SplitError
+from assay.market.models import decide
+from assay.market.preprocess import Preprocessor
+from assay.market.progress import Track, silent
+from assay.market.recipe import RECIPE, TARGETS, Recipe, RecipePlan, check_same_rows, fit_recipe
+from assay.market.splits import Receipt, split_rows
+from assay.market.tables import KEY, PROBABILITIES
+
+IMPORTANCE = {"fold": pl.Int32, "feature": pl.String, "importance": pl.Float64}
+
+
+def validate(
+    features: pl.DataFrame,
+    labels: pl.DataFrame,
+    receipts: Sequence[Receipt],
+    *,
+    plan: RecipePlan,
+    track: Track = silent,
+) -> tuple[pl.DataFrame, dict[str, bytes], list[dict[str, Any]]]:
+    """Fit and predict every fold; nothing with a fit sees a row outside the training part of its fold.
+
+    Args:
+        features: Features table, all rows.
+        labels: Labels table of the same rows in the same order.
+        receipts: The planned folds.
+        plan: What to fit in each fold.
+        track: Shows the progress over folds.
+
+    Returns:
+        The predictions table: one row per row of a test fold, labelled or not, sorted by entity and time.
+        The fitted recipes as files, named ``fold_<number>/<file>``.
+        One fit receipt per fold: rows, features, the last time any fit has seen, the rounds early stopping kept.
+
+    Raises:
+        DataError: Features and labels are not the same rows, or no feature can be used in a fold.
+        SplitError: A training label reaches its test fold, or a training part is too small.
+        ConfigurationError: The model cannot predict such a head.
+    """
+    check_same_rows(features, labels)
+    tables, fits = [], []
+    files: dict[str, bytes] = {}
+    for receipt in track(receipts, "folds"):
+        train, test = split_rows(labels, receipt)
+        _check_split(labels.filter(train), receipt)
+        recipe = fit_recipe(features.filter(train), labels.filter(train), plan)
+        out = recipe.predict(features.filter(test))
+        tables.append(_predictions(labels.filter(test), out, receipt, plan))
+        files |= {f"fold_{receipt.fold}/{name}": content for name, content in recipe.dump().items()}
+        fits.append(_fit_receipt(recipe, receipt))
+    return pl.concat(tables).sort(KEY), files, fits
+
+
+def importance_table(fold_files: Mapping[str, bytes]) -> pl.DataFrame:
+    """Importance of each feature in each fold, from the files that `validate` gave.
+
+    Returns:
+        Columns fold, feature, importance (share within the fold); sorted by fold, most important first, then by name.
+    """
+    cards = {name: json.loads(content) for name, content in fold_files.items() if name.endswith(f"/{RECIPE}")}
+    rows = [
+        (int(name.split("/")[0].removeprefix("fold_")), feature, share)
+        for name, card in cards.items()
+        for feature, share in card["importance"].items()
+    ]
+    table = pl.DataFrame(rows, schema=IMPORTANCE, orient="row")
+    return table.sort("fold", "importance", "feature", descending=[False, True, False])
+
+
+def _check_split(train: pl.DataFrame, receipt: Receipt) -> None:
+    receipt.check()
+    late = train.filter(pl.col("label_end") >= receipt.test_start).height
+    if late or train.height != receipt.train_rows:
+        raise SplitError(
+            f"fold {receipt.fold}",
+            "the training part is not the one that was planned",
+            expected=f"{receipt.train_rows} rows, all labels known before {receipt.test_start}",
+            found=f"{train.height} rows, {late} with a later label end",
+            do="plan the folds again from these labels",
+        )
+
+
+def _predictions(test: pl.DataFrame, out: npt.NDArray[np.float64], receipt: Receipt, plan: RecipePlan) -> pl.DataFrame:
+    answers: dict[str, Any] = {"y_pred": out}
+    if plan.kind == "classification":
+        answers = {"y_pred": decide(out)} | dict(zip(PROBABILITIES, out.T, strict=True))
+    return test.select(
+        *KEY,
+        "label_end",
+        pl.lit(receipt.fold, dtype=pl.Int32).alias("fold"),
+        pl.lit(receipt.last_train_label_end, dtype=test.schema["label_end"]).alias("train_end"),
+        "forward_return",
+        "scale",
+        pl.col(TARGETS[plan.kind]).alias("y_true"),
+    ).with_columns(pl.Series(name, values) for name, values in answers.items())
+
+
+def _fit_receipt(recipe: Recipe, receipt: Receipt) -> dict[str, Any]:
+    inputs, training = recipe.inputs, recipe.training
+    seen = [training.last_time, *([inputs.last_time_seen] if isinstance(inputs, Preprocessor) else [])]
+    return {
+        "fold": receipt.fold,
+        **training.to_dict(),
+        "last_time_seen": max(seen).isoformat(),
+        "train_end": receipt.train_end.isoformat(),
+        "test_start": receipt.test_start.isoformat(),
+        "test_rows": receipt.test_rows,
+        "features": list(inputs.columns),
+        "dropped": inputs.dropped if isinstance(inputs, Preprocessor) else {},
+        "best_iteration": recipe.model.best_iteration,
+    }

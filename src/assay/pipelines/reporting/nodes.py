@@ -1,0 +1,44 @@
+"""Nodes of the stage ``reporting``."""
+
+from typing import Any
+
+import polars as pl
+
+from assay.market import evaluation
+from assay.market.evaluation import EvaluationRule
+from assay.market.plan import Plan
+from assay.market.verdict import Primary, verdict
+from assay.report import build_report, comparison_table
+from assay.report.gather import head_findings, report_facts
+
+Document = dict[str, Any]
+
+
+def evaluate(oos: pl.DataFrame, plan: Document, params: EvaluationRule) -> Document:
+    """Every number about the predictions of one head."""
+    fixed = Plan.model_validate(plan)
+    return evaluation.evaluate(oos, kind=fixed.kind, roles=fixed.roles, horizon=fixed.horizon, rule=params)
+
+
+def gather(**parts: Any) -> Document:  # noqa: ANN401
+    """Everything the page says about one head."""
+    return head_findings(**parts)
+
+
+def judge(primary: Primary, **findings: Document) -> Document:
+    """The verdict on the declared primary."""
+    found = findings[primary.head]
+    earned = found["backtest"][primary.model]["performance"]
+    return {
+        "primary": primary.model_dump(mode="json"),
+        "verdict": verdict(found["evaluation"], earned, primary=primary),
+    }
+
+
+def write(
+    summary: Document, *, workload: str, heads: tuple[str, ...], **known: Document
+) -> tuple[str, pl.DataFrame]:
+    """The page, and its comparison of models as a table."""
+    findings = {head: known.pop(head) for head in heads}
+    facts = report_facts(workload, summary=summary, about=known, findings=findings)
+    return build_report(facts), comparison_table(facts)

@@ -1,0 +1,31 @@
+"""Nodes of the stage ``training``."""
+
+from typing import Any
+
+import polars as pl
+
+from assay.market.bundles import crown_bundle, index_bundles
+from assay.market.models import ModelParams
+from assay.market.plan import Plan
+from assay.market.prepared import split_input
+from assay.market.recipe import fit_recipe
+from assay.market.verdict import Primary
+
+Document = dict[str, Any]
+Files = dict[str, bytes]
+
+
+def fit(model_input: pl.DataFrame, plan: Document, best: Document, params: ModelParams, *, model: str) -> Files:
+    """The bundle of one model, fitted on all labelled rows."""
+    recipe = Plan.model_validate(plan).recipe(params, best.get(model, {}))
+    return fit_recipe(*split_input(model_input), recipe).dump()
+
+
+def index(oos: pl.DataFrame, **bundles: Files) -> list[Document]:
+    """What is in every bundle, with the out-of-sample score of its recipe."""
+    return index_bundles(bundles, oos)
+
+
+def crown(primary: Primary, **bundles: Files) -> Files:
+    """The bundle that the declared primary names, with its name on it."""
+    return crown_bundle(bundles, primary.model)

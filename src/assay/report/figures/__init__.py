@@ -1,0 +1,1 @@
+"""Drawings of the report: matplotlib in, theme-following inline SVG out."""

@@ -1,0 +1,130 @@
+"""The canvas all figures share: one style, and SVG whose colours and fonts follow the page."""
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from assay.report.format import slug as slugify
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Drawn with these colours, which nothing else produces; the SVG text then says `var(--ink)` instead.
+INK, MUTED, LINE, ACCENT, SURFACE = "#f0f101", "#f0f102", "#f0f103", "#f0f104", "#f0f105"
+SHORT, NEUTRAL, LONG, SOFT = "#f0f106", "#f0f107", "#f0f108", "#f0f109"
+_VARIABLES = {
+    INK: "--ink",
+    MUTED: "--muted",
+    LINE: "--line",
+    ACCENT: "--accent",
+    SURFACE: "--surface",
+    SHORT: "--short",
+    NEUTRAL: "--neutral",
+    LONG: "--long",
+    SOFT: "--soft",
+}
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "assay",
+    "text.parse_math": False,
+    "text.color": INK,
+    "font.size": 11,
+    "axes.edgecolor": LINE,
+    "axes.facecolor": "none",
+    "axes.labelcolor": MUTED,
+    "axes.labelsize": 11,
+    "axes.linewidth": 1.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": LINE,
+    "grid.linewidth": 1.0,
+    "xtick.color": LINE,
+    "ytick.color": LINE,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "xtick.minor.size": 0,
+    "ytick.minor.size": 0,
+    "xtick.major.pad": 6,
+    "ytick.major.pad": 6,
+    "lines.solid_capstyle": "round",
+}
+
+
+@contextmanager
+def _styled() -> Iterator[None]:
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()  # whatever the user's own matplotlibrc says must not change the bytes
+        mpl.rcParams.update(_STYLE)
+        yield
+
+
+def draw(paint: Callable[["Figure"], None], size: tuple[int, int], *, slug: str, label: str) -> Markup:
+    """Draw a figure and return it as inline SVG.
+
+    Args:
+        paint: Fills the empty figure.
+        size: Width and height in CSS pixels at full size.
+        slug: Unique on the page; prefixes the ids inside the drawing.
+        label: What the figure shows and says, for readers who do not see it.
+
+    Returns:
+        The ``<svg>`` element: no fixed fonts, no external references, the same bytes for the same figure.
+    """
+    with _styled():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(size[0] / 72, size[1] / 72), dpi=72, facecolor="none")
+        paint(figure)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return _inline(buffer.getvalue(), size, slug=slugify(slug), label=label)
+
+
+def axes(figure: "Figure", *, margins: tuple[float, float, float, float]) -> "Axes":
+    """Add axes with the given margins (left, right, top, bottom) in pixels."""
+    width, height = (side * 72 for side in figure.get_size_inches())
+    left, right, top, bottom = margins
+    box = (left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height)
+    return figure.add_axes(box)
+
+
+def _inline(svg: str, size: tuple[int, int], *, slug: str, label: str) -> Markup:
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.DOTALL)
+    body = body[body.index(">") + 1 :]
+    body = _compact(_own_ids(body, slug))
+    for colour, variable in _VARIABLES.items():
+        body = body.replace(colour, f"var({variable})")
+    head = Markup('<svg role="img" aria-label="{}" viewBox="0 0 {} {}" width="{}" height="{}">')
+    return head.format(label, *size, *size) + Markup(body)  # noqa: S704 -- matplotlib escapes its text
+
+
+def _own_ids(body: str, slug: str) -> str:
+    used = set(re.findall(r'(?:href="|url\()#([^")]+)', body))
+
+    def rename(match: re.Match[str]) -> str:
+        return f' id="{slug}-{match[1]}"' if match[1] in used else ""
+
+    body = re.sub(r' id="([^"]*)"', rename, body)
+    return re.sub(r'(?:xlink:)?(href="|url\()#', rf"\1#{slug}-", body)
+
+
+def _compact(body: str) -> str:
+    return re.sub(r">\s+<", "><", re.sub(r"<[^>]+>", lambda tag: _compact_tag(tag[0]), body)).strip()
+
+
+def _compact_tag(tag: str) -> str:
+    tag = re.sub(r"font-family: [^;\"]*;? ?", "", tag)
+    tag = re.sub(r' transform="rotate\(-?0 [^)]*\)"', "", tag)
+    tag = re.sub(r"-?\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), tag)
+    return re.sub(r"\s*\n\s*", " ", tag)

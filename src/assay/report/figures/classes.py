@@ -1,0 +1,51 @@
+"""Shares of the classes as one stacked bar per row."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from assay.report.figures.canvas import INK, LONG, MUTED, NEUTRAL, SHORT, SURFACE, axes, draw
+from assay.report.format import number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLOURS = {"SHORT": SHORT, "NEUTRAL": NEUTRAL, "LONG": LONG}
+
+
+def class_bars(rows: Mapping[str, Mapping[str, float]], *, slug: str) -> Markup:
+    """Draw one stacked bar of class shares per row.
+
+    Args:
+        rows: Class shares (summing to 1) per row name.
+        slug: Unique on the page.
+
+    Returns:
+        Inline SVG.
+    """
+
+    def paint(figure: "Figure") -> None:
+        panel = axes(figure, margins=(2, 2, 16, 2))
+        panel.set_axis_off()
+        panel.set(xlim=(0, 1), ylim=(len(rows) - 0.4, -0.5))
+        for row, (name, shares) in enumerate(rows.items()):
+            panel.text(0, row - 0.38, name, color=MUTED)
+            _stack(panel, row, shares)
+
+    said = "; ".join(f"{name}: {_shares(shares)}" for name, shares in rows.items())
+    return draw(paint, (330, 20 + 62 * len(rows)), slug=slug, label=f"Class shares, {said}")
+
+
+def _stack(panel: "Axes", row: int, shares: Mapping[str, float]) -> None:
+    left = 0.0
+    for name, share in shares.items():
+        panel.barh(row, share, left=left, height=0.5, color=_COLOURS.get(name, INK), edgecolor=SURFACE, linewidth=2)
+        if share > 0.15:
+            panel.text(left + share / 2, row, f"{name} {100 * share:.0f} %", color=SURFACE, ha="center", va="center")
+        left += share
+
+
+def _shares(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {number(share, 'share')}" for name, share in shares.items())

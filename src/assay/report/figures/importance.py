@@ -1,0 +1,57 @@
+"""Feature importance with its spread over the folds."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from assay.report.figures.canvas import ACCENT, INK, axes, draw
+from assay.report.figures.intervals import value_ticks
+from assay.report.format import is_number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_ROW = 22
+
+
+def importance_figure(rows: Sequence[dict[str, Any]], *, wide: bool, slug: str, title: str) -> Markup:
+    """Draw bars of mean importance with whiskers of one standard deviation over the folds.
+
+    Args:
+        rows: ``feature``, ``mean``, ``std`` and optionally ``low``, ``high``, largest first.
+        wide: For a wide screen; otherwise small.
+        slug: Unique on the page.
+        title: Name of the model, for the description read aloud.
+
+    Returns:
+        Inline SVG.
+    """
+
+    def paint(figure: "Figure") -> None:
+        panel = axes(figure, margins=(190 if wide else 150, 12, 4, 26))
+        panel.set_ylim(len(rows) - 0.5, -0.5)
+        panel.set_yticks(range(len(rows)), [str(row["feature"]) for row in rows])
+        panel.tick_params(axis="y", labelcolor=INK)
+        panel.barh(range(len(rows)), [row["mean"] for row in rows], height=0.6, color=ACCENT, alpha=0.8)
+        for place, row in enumerate(rows):
+            _whisker(panel, place, row)
+        panel.grid(axis="x")
+        panel.set_xlim(left=min(0.0, *(row["mean"] for row in rows)))
+        panel.spines[["left", "bottom"]].set_visible(False)
+        value_ticks(panel, "")
+
+    said = ", ".join(str(row["feature"]) for row in rows[:5])
+    label = f"Feature importance of {title}, mean and spread over folds; largest: {said}"
+    return draw(paint, (500 if wide else 330, 30 + _ROW * len(rows)), slug=slug, label=label)
+
+
+def _whisker(panel: "Axes", place: int, row: dict[str, Any]) -> None:
+    low, high = row.get("low"), row.get("high")
+    if not (is_number(low) and is_number(high)):
+        spread = row.get("std")
+        if not is_number(spread):
+            return
+        low, high = row["mean"] - spread, row["mean"] + spread
+    panel.plot([low, high], [place, place], color=INK, linewidth=1.4)

@@ -1,0 +1,154 @@
+"""Dots with their 95 % intervals: one panel per metric, baselines drawn as the reference."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from assay.report.figures.canvas import ACCENT, INK, LINE, MUTED, SURFACE, axes, draw
+from assay.report.format import interval, is_number, number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_ROW = 23
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One dot: a label, a value with its interval (``None`` where undefined), and its part in the comparison."""
+
+    label: str
+    value: float | None
+    low: float | None
+    high: float | None
+    role: str = "model"
+    lead: bool = False
+
+
+def interval_panel(
+    estimates: Sequence[Estimate], *, unit: str, reference: float | None, slug: str, title: str
+) -> Markup:
+    """Draw one dot with its interval per model.
+
+    Args:
+        estimates: From top to bottom.
+        unit: Unit of the values.
+        reference: A value marked by a dashed line, usually the strongest baseline.
+        slug: Unique on the page.
+        title: Name of the metric, for the description read aloud.
+
+    Returns:
+        Inline SVG.
+    """
+
+    def paint(figure: "Figure") -> None:
+        panel = axes(figure, margins=(118, 14, 6, 26))
+        panel.set_ylim(len(estimates) - 0.5, -0.5)
+        _frame(panel, estimates, unit)
+        if is_number(reference):
+            panel.axvline(reference, color=MUTED, linewidth=1, dashes=(3, 3), zorder=1)
+        for row, estimate in enumerate(estimates):
+            _dot(panel, row, estimate)
+
+    return draw(paint, (330, 34 + _ROW * len(estimates)), slug=slug, label=_spoken(estimates, unit, title))
+
+
+def _frame(panel: "Axes", estimates: Sequence[Estimate], unit: str) -> None:
+    low, high = _limits(estimates)
+    panel.set_xlim(low, high)
+    panel.set_yticks(range(len(estimates)), [estimate.label for estimate in estimates])
+    for text, estimate in zip(panel.get_yticklabels(), estimates, strict=True):
+        text.set_color(MUTED if estimate.role != "model" else INK)
+        text.set_fontweight("bold" if estimate.lead else "normal")
+    panel.grid(axis="x")
+    panel.spines["left"].set_visible(False)
+    panel.spines["bottom"].set_visible(False)
+    value_ticks(panel, unit)
+    if low < 0 < high:
+        panel.axvline(0, color=INK, linewidth=1, alpha=0.55, zorder=1)
+
+
+def _limits(estimates: Sequence[Estimate]) -> tuple[float, float]:
+    ends = [e for estimate in estimates for e in (estimate.value, estimate.low, estimate.high) if is_number(e)]
+    low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
+    room = 0.06 * (high - low) or abs(high) * 0.1 or 1.0
+    return low - room, high + room
+
+
+def _dot(panel: "Axes", row: int, estimate: Estimate) -> None:
+    colour = ACCENT if estimate.lead else INK if estimate.role == "model" else MUTED
+    if estimate.value is None:
+        panel.text(panel.get_xlim()[0], row, " undefined", color=MUTED, va="center", style="italic")
+        return
+    if is_number(estimate.low) and is_number(estimate.high):
+        width = 2.6 if estimate.lead else 1.6
+        panel.plot([estimate.low, estimate.high], [row, row], color=colour, linewidth=width, alpha=0.75, zorder=2)
+    hollow = estimate.role != "model"
+    face = SURFACE if hollow else colour
+    panel.plot(
+        [estimate.value], [row], "o", markersize=7, color=face, markeredgecolor=colour, markeredgewidth=1.6, zorder=3
+    )
+
+
+def value_ticks(panel: "Axes", unit: str, *, axis: str = "x", count: int = 4) -> None:
+    """Put a few ticks on the value axis of a panel, written in the unit with no more digits than they need."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    scale = panel.xaxis if axis == "x" else panel.yaxis
+    scale.set_major_locator(MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]))
+    scale.set_major_formatter(FuncFormatter(lambda value, _: short_number(value, unit)))
+
+
+def short_number(value: float, unit: str) -> str:
+    """Write a tick value: percentages as such, other numbers without trailing zeros."""
+    percent = number(0.5, unit).endswith("%")
+    text = f"{round(100 * value, 6):g}" if percent else f"{round(value, 10):g}"
+    return text.replace("-", "\u2212") + (" %" if percent else "")
+
+
+def _spoken(estimates: Sequence[Estimate], unit: str, title: str) -> str:
+    said = [f"{e.label} {number(e.value, unit)} {interval(e.low, e.high, unit)}".strip() for e in estimates]
+    return f"{title}, value and 95 % interval: " + "; ".join(said)
+
+
+def interval_bar(estimate: Estimate, references: Sequence[Estimate], *, unit: str, slug: str, title: str) -> Markup:
+    """Draw one estimate large on a bare scale, its references as ticks on the same scale.
+
+    Args:
+        estimate: What is shown.
+        references: Baselines; only their values are drawn.
+        unit: Unit of the values.
+        slug: Unique on the page.
+        title: For the description read aloud.
+
+    Returns:
+        Inline SVG.
+    """
+
+    def paint(figure: "Figure") -> None:
+        panel = axes(figure, margins=(6, 6, 8, 24))
+        panel.set_ylim(-1, 1)
+        panel.set_xlim(*_limits([estimate, *references, Estimate("zero", 0.0, None, None)]))
+        panel.set_yticks([])
+        panel.spines["left"].set_visible(False)
+        panel.axvline(0, color=INK, linewidth=1, alpha=0.55)
+        for reference in references:
+            if reference.value is not None:
+                panel.plot([reference.value] * 2, [-0.55, 0.55], color=MUTED, linewidth=1.4)
+        _bar(panel, estimate)
+        value_ticks(panel, unit)
+
+    return draw(paint, (320, 68), slug=slug, label=_spoken([estimate, *references], unit, title))
+
+
+def _bar(panel: "Axes", estimate: Estimate) -> None:
+    if is_number(estimate.low) and is_number(estimate.high):
+        panel.plot(
+            [estimate.low, estimate.high], [0, 0], color=ACCENT, linewidth=9, alpha=0.28, solid_capstyle="round"
+        )
+    if estimate.value is not None:
+        panel.plot([estimate.value], [0], "o", markersize=11, color=ACCENT, markeredgecolor=SURFACE)
+    panel.spines["bottom"].set_color(LINE)

@@ -1,0 +1,105 @@
+"""How numbers, intervals and times are written: true minus signs, fixed decimals, a dash for what is undefined."""
+
+import math
+from datetime import datetime
+
+MISSING = "–"
+NARROW = "\u202f"  # narrow no-break space: thousands, and before the percent sign
+_PERCENT = {"share", "percent", "%", "fraction", "proportion", "probability", "return", "rate"}
+_DECIMALS = {"ratio": 2, "t": 2, "years": 2, "bp": 1, "multiple": 2}
+_WHOLE = {"count", "rows", "bars", "days", "trials"}
+
+
+def number(value: object, unit: str = "") -> str:
+    """Write one value in its unit.
+
+    Args:
+        value: A number; ``None``, NaN and infinities are undefined; text is returned as it is.
+        unit: ``share`` and kin become percentages (one decimal), ``ratio`` two decimals, ``rows`` and kin whole
+            numbers; anything else four decimals.
+
+    Returns:
+        The text, with a true minus sign, or a dash when undefined.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not is_number(value):
+        return MISSING
+    return _written(float(value), unit)  # type: ignore[arg-type]
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number (booleans are not)."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _written(value: float, unit: str) -> str:
+    if unit in _PERCENT:
+        return _signed(f"{100 * value:,.1f}") + f"{NARROW}%"
+    decimals = 0 if unit in _WHOLE else _DECIMALS.get(unit, 4)
+    return _signed(f"{value:,.{decimals}f}")
+
+
+def _signed(text: str) -> str:
+    if text.startswith("-"):
+        text = text[1:] if float(text.replace(",", "")) == 0 else "\u2212" + text[1:]
+    return text.replace(",", NARROW)
+
+
+def difference(value: object, unit: str = "") -> str:
+    """Write a difference with its sign always shown; differences of percentages are in points (``pp``)."""
+    text = number(value, unit).replace(f"{NARROW}%", f"{NARROW}pp")
+    return f"+{text}" if is_number(value) and float(value) > 0 else text  # type: ignore[arg-type]
+
+
+def interval(low: object, high: object, unit: str = "") -> str:
+    """Write a 95 % interval as ``[low, high]``; an empty string when either end is undefined."""
+    if not (is_number(low) and is_number(high)):
+        return ""
+    ends = (number(low, unit), number(high, unit))
+    tail = f"{NARROW}%" if unit in _PERCENT else ""
+    return f"[{ends[0].removesuffix(tail)}, {ends[1].removesuffix(tail)}]{tail}"
+
+
+def quantity(value: object) -> str:
+    """Write a free-form value of a manifest or parameter: whole numbers grouped, floats in four significant digits."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return MISSING if value is None else number(value) if isinstance(value, bool) else str(value)
+    if not math.isfinite(value):
+        return MISSING
+    return _signed(f"{value:,}" if isinstance(value, int) else f"{value:.4g}")
+
+
+def day(iso: object) -> str:
+    """Write the date of an ISO time; text that is no time is returned as it is, ``None`` as a dash."""
+    return MISSING if iso is None else str(iso)[:10]
+
+
+def moment(iso: object) -> str:
+    """Write an ISO time to the minute, e.g. ``2014-03-05 21:00``; ``None`` becomes a dash."""
+    return MISSING if iso is None else str(iso)[:16].replace("T", " ")
+
+
+def when(iso: str) -> datetime:
+    """Parse an ISO time.
+
+    Raises:
+        ValueError: The text is no ISO time.
+    """
+    return datetime.fromisoformat(iso)
+
+
+_SPELLING = {"xgboost": "XGBoost", "lightgbm": "LightGBM", "catboost": "CatBoost", "lstm": "LSTM", "btc": "BTC"}
+
+
+def title(name: object) -> str:
+    """Write an identifier as a reader would: ``random_forest`` is ``random forest``, ``xgboost`` is ``XGBoost``."""
+    return " ".join(_SPELLING.get(word, word) for word in str(name).split("_"))
+
+
+def slug(name: object) -> str:
+    """Turn any text into a part of an HTML id: lower case letters, digits and single hyphens."""
+    words = "".join(c if c.isascii() and c.isalnum() else " " for c in str(name).lower()).split()
+    return "-".join(words) or "x"

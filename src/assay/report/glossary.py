@@ -1,0 +1,45 @@
+"""Terms of the field in plain words; shown on hover and listed at the end of the page."""
+
+GLOSSARY = {
+    "IC": "Information coefficient: correlation between a score and the return that followed. 0 is no skill; "
+    "0.02 to 0.10 is what good signals on single bars usually show.",
+    "rank IC": "The IC computed on ranks, so that a few huge returns do not decide it.",
+    "MCC": "Matthews correlation coefficient: agreement of called and true classes, corrected for class sizes. "
+    "0 is what guessing earns, 1 is perfect.",
+    "balanced accuracy": "Mean of the hit rates of the classes, so that always calling the largest class earns only "
+    "one third with three classes.",
+    "log loss": "Mean penalty for the probabilities given to what happened; lower is better. Confident errors cost most.",
+    "ROC": "Curve of hits against false alarms as the threshold moves; the area under it (AUC) is 0.5 without skill.",
+    "R²": "Share of the variance of returns that a forecast explains; below 0 it does worse than its reference.",
+    "Sharpe": "Annual mean return after costs divided by its annual volatility.",
+    "Sortino": "Like the Sharpe ratio, but only losses count as risk.",
+    "drawdown": "Distance of the equity from its highest value so far.",
+    "turnover": "Share of the capital traded; every unit of it pays fees and slippage.",
+    "exposure": "Share of bars on which a position is held.",
+    "profit factor": "Sum of gains divided by the sum of losses; 1 is break-even.",
+    "baseline": "A forecast that needs no learning (class prior, zero, last sign, a linear model). A model is worth "
+    "its place only where it beats the baselines.",
+    "volatility skill": "Knowing how large the next move will be, not which way it goes. It improves accuracy and log "
+    "loss, but earns nothing by itself and is never evidence for a direction.",
+    "volatility-only": "The same model with its probabilities of up and down made equal: it keeps what it knows about "
+    "the size of moves and forgets the direction.",
+    "tradable": "Directional accuracy on the rows a model called LONG or SHORT; a hit is the right sign of the return.",
+    "coverage": "Share of rows on which the model made a call at all.",
+    "horizon": "Number of bars between entering and leaving the position a label describes.",
+    "label end": "Time at which the return of a label is known; a row may train a model only if this lies before the "
+    "test part begins.",
+    "purge": "Removing training rows whose label reaches into the test part, so that no answer leaks.",
+    "embargo": "An extra gap left before a test part, for memory that labels do not show.",
+    "fold": "One step of the walk-forward: train on the past, predict the next stretch of time.",
+    "walk-forward": "Validation as it would have been lived: each fold trains on all earlier data and predicts what follows.",
+    "block bootstrap": "Intervals from resampling whole stretches of time with all entities in them, because "
+    "neighbouring rows are not independent.",
+    "interval": "95 % range of values compatible with the data. If it contains the baseline, the difference may be luck.",
+    "effective rows": "Number of independent observations the rows are worth, after overlap of labels and entities "
+    "moving together.",
+    "HAC": "Standard errors that stay right when neighbouring observations are correlated (Newey-West).",
+    "class prior": "Always predicts the class shares seen in training.",
+    "slippage": "Cost of not trading at the mid price: half the spread by default.",
+    "funding": "Periodic payment between the long and short side of a perpetual future.",
+    "trivial": "A level that a naive forecast reaches as well; reaching it proves nothing.",
+}

@@ -1,0 +1,129 @@
+"""The page: sections in reading order, rendered into one self-contained HTML file."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup, escape
+
+from assay.report.elements import Block
+from assay.report.facts import ReportFacts
+from assay.report.format import slug, title
+from assay.report.glossary import GLOSSARY
+from assay.report.sections.classes import class_block
+from assay.report.sections.costs import cost_block
+from assay.report.sections.features import feature_block
+from assay.report.sections.folds import fold_block
+from assay.report.sections.hero import hero
+from assay.report.sections.importance import importance_block
+from assay.report.sections.models import model_comparison
+from assay.report.sections.quality import quality_block
+from assay.report.sections.regression import regression_block
+from assay.report.sections.run import run_block
+from assay.report.sections.skill import skill_block
+from assay.report.sections.splits import split_block
+from assay.report.sections.tuning import tuning_block
+from assay.report.sections.wanted import wanted_block
+from assay.report.view import HeadView, head_view
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_HEAD_SECTIONS: tuple[Callable[[HeadView], Block], ...] = (
+    model_comparison,
+    skill_block,
+    cost_block,
+    fold_block,
+    class_block,
+    regression_block,
+    importance_block,
+    split_block,
+    tuning_block,
+)
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One head on the page: its name, what it predicts, whether it holds the declared primary, and its blocks."""
+
+    slug: str
+    name: str
+    kind: str
+    declared: bool
+    blocks: Sequence[Block]
+
+
+def build_report(facts: ReportFacts) -> str:
+    """Build the report of one workload.
+
+    Args:
+        facts: Everything it shows.
+
+    Returns:
+        One HTML page that loads nothing from elsewhere; the same facts give the same bytes.
+
+    Raises:
+        DataError: The facts contradict themselves (raised when they are made).
+    """
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            workload=title(facts.workload),
+            hero=hero(facts),
+            wanted=wanted_block(facts),
+            chapters=[_chapter(facts, name) for name in _order(facts)],
+            appendix=[block for block in (quality_block(facts), feature_block(facts)) if not block.empty],
+            run=run_block(facts),
+            glossary=GLOSSARY,
+        )
+    )
+
+
+def environment() -> "Environment":
+    """Return the template environment: autoescape on, undefined names are errors."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    found = Environment(
+        loader=PackageLoader("assay.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters.update(explain=explain, slug=slug)
+    return found
+
+
+def _order(facts: ReportFacts) -> list[str]:
+    return sorted(facts.heads, key=lambda name: name != facts.primary["head"])
+
+
+def _chapter(facts: ReportFacts, name: str) -> Chapter:
+    view = head_view(facts, name)
+    blocks = [block for section in _HEAD_SECTIONS if not (block := section(view)).empty]
+    return Chapter(view.slug, title(name), view.facts.kind, view.declared, blocks)
+
+
+def explain(text: str, glossary: Mapping[str, str] = GLOSSARY) -> Markup:
+    """Mark the first use of each glossary term in a text, so that its meaning shows on hover and focus.
+
+    Args:
+        text: Plain text; it is escaped.
+        glossary: Meaning per term.
+
+    Returns:
+        The text with ``<abbr title=...>`` around the terms.
+    """
+    seen: set[str] = set()
+    terms = sorted(glossary, key=len, reverse=True)
+    pattern = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, terms))})s?(?![\w-])")
+
+    def mark(match: re.Match[str]) -> str:
+        if match[1] in seen:
+            return match[0]
+        seen.add(match[1])
+        return str(Markup('<abbr tabindex="0" title="{}">{}</abbr>').format(glossary[match[1]], Markup(match[0])))  # noqa: S704
+
+    return Markup(pattern.sub(mark, str(escape(text))))  # noqa: S704 -- escaped before the terms are marked

@@ -1,0 +1,121 @@
+"""What the forecasts would have earned after costs, beside holding the market."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from assay.report.elements import Block, Cell, Column, Figure, Table, estimate_cell
+from assay.report.figures.curves import Curve, equity_figure
+from assay.report.format import interval, is_number, number, title
+from assay.report.view import HeadView
+
+HOLD = "buy and hold"
+_LEDE = (
+    "Positions follow the forecasts, filled at the execution price the labels use, and pay fees, slippage and funding. "
+    "Equity is additive: fixed notional, no compounding. Buy and hold of the same entities over the same time is the "
+    "measure, because earning less than the market for more trouble is no result."
+)
+_MEASURES = {
+    "total_return": ("Total return", "return"),
+    "annual_return": ("Annual return", "return"),
+    "annual_volatility": ("Annual volatility", "return"),
+    "sharpe": ("Sharpe", "ratio"),
+    "sortino": ("Sortino", "ratio"),
+    "max_drawdown": ("Max drawdown", "return"),
+    "max_drawdown_bars": ("Drawdown, bars", "bars"),
+    "win_rate": ("Win rate", "share"),
+    "profit_factor": ("Profit factor", "ratio"),
+    "turnover": ("Turnover", "ratio"),
+    "exposure": ("Exposure", "share"),
+    "fees": ("Fees", "return"),
+    "slippage": ("Slippage", "return"),
+    "funding": ("Funding", "return"),
+}
+
+
+def cost_block(view: HeadView) -> Block:
+    """Show equity, drawdown and performance after costs.
+
+    Args:
+        view: The head.
+
+    Returns:
+        The block; empty when the head was not backtested.
+    """
+    return Block(
+        f"{view.slug}-costs",
+        "After costs",
+        _LEDE,
+        reading=_reading(view),
+        figures=_figures(view),
+        tables=[_table(view)] if view.facts.backtest else (),
+    )
+
+
+def performance(view: HeadView, name: str) -> Mapping[str, Any]:
+    """Return the performance of a model or of buy and hold; empty when it was not backtested."""
+    found: Mapping[str, Any] = (view.facts.backtest.get(name) or {}).get("performance") or {}
+    return found
+
+
+def curves(view: HeadView, names: list[str], *, limit: int) -> list[Curve]:
+    """Read the equity curves that exist among ``names``, the lead last so that it is drawn on top."""
+    found = [(name, (view.facts.backtest.get(name) or {}).get("curve") or {}) for name in names]
+    return [
+        Curve.read(title(name), curve, part=_part(view, name), limit=limit)
+        for name, curve in reversed(found)
+        if curve.get("equity")
+    ]
+
+
+def _part(view: HeadView, name: str) -> str:
+    return "lead" if name == view.lead else "market" if name == HOLD else "other"
+
+
+def _figures(view: HeadView) -> list[Figure]:
+    names = [*view.top, HOLD]
+    wide, narrow = (curves(view, names, limit=limit) for limit in (600, 240))
+    if not wide:
+        return []
+    slug = f"{view.slug}-equity"
+    return [
+        Figure(
+            "Equity and drawdown after costs",
+            equity_figure(wide, wide=True, slug=f"{slug}-wide"),
+            equity_figure(narrow, wide=False, slug=f"{slug}-narrow"),
+            f"Equity starts at 1. Strong line: {title(view.lead)}; thin: next best models; dashed: buy and hold.",
+            "whole",
+        )
+    ]
+
+
+def _table(view: HeadView) -> Table:
+    names = [*(name for name in view.models if name in view.facts.backtest)]
+    names += [name for name in view.facts.backtest if name not in names]
+    measured = {measure for name in names for measure in performance(view, name)}
+    shown = {name: spec for name, spec in _MEASURES.items() if name in measured}
+    shown |= {name: (title(name), "") for name in sorted(measured - set(_MEASURES))}
+    columns = [Column("Model", mark="text"), *(Column(label) for label, _ in shown.values())]
+    rows = [
+        [_name_cell(view, name), *(estimate_cell(performance(view, name).get(m), u) for m, (_, u) in shown.items())]
+        for name in names
+    ]
+    return Table("Performance after costs", columns, rows, note="Turnover per year in multiples of capital.")
+
+
+def _name_cell(view: HeadView, name: str) -> Cell:
+    known = name in view.models and view.role(name) == "model"
+    return Cell(title(name), mark="text lead" if name == view.lead else "text" if known else "text quiet")
+
+
+def _reading(view: HeadView) -> str:
+    mine, held = performance(view, view.lead), performance(view, HOLD)
+    if not is_number(mine.get("total_return")):
+        return ""
+    said = f"{title(view.lead)} returned {number(mine['total_return'], 'return')} after costs"
+    sharpe = mine.get("sharpe")
+    if isinstance(sharpe, dict) and is_number(sharpe.get("value")):
+        ends = interval(sharpe.get("low"), sharpe.get("high"), "ratio")
+        said += f" (Sharpe {number(sharpe['value'], 'ratio')} {ends})".replace(" )", ")")
+    if is_number(held.get("total_return")):
+        said += f"; buy and hold returned {number(held['total_return'], 'return')}"
+    return f"{said}."

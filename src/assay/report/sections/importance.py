@@ -1,0 +1,64 @@
+"""Which features the models lean on, and how steadily."""
+
+from collections import defaultdict
+from typing import Any
+
+from assay.report.elements import Block, Cell, Column, Drawer, Figure, Table, value_cell
+from assay.report.figures.importance import importance_figure
+from assay.report.format import is_number, title
+from assay.report.view import HeadView
+
+_LEDE = (
+    "Mean importance over the folds with its spread. A feature that matters in one fold only is noise that was fitted. "
+    "Importance says what a model uses, not that it works."
+)
+_MOST = 15
+
+
+def importance_block(view: HeadView) -> Block:
+    """Show the largest features of the lead and the next best model, the others in a drawer.
+
+    Args:
+        view: The head.
+
+    Returns:
+        The block; empty when no importance was kept.
+    """
+    ranked = _ranked(view)
+    large = [model for model in view.top[:2] if model in ranked]
+    others = [_figure(view, model, rows) for model, rows in ranked.items() if model not in large]
+    more = [Drawer("Other models", figures=others)] if others else []
+    lead = ranked.get(view.lead)
+    if lead and len(lead) > _MOST:
+        more.append(Drawer(f"All {len(lead)} features of {title(view.lead)}", [_table(view, lead)]))
+    return Block(
+        f"{view.slug}-importance",
+        "What the model looks at",
+        _LEDE,
+        figures=[_figure(view, model, ranked[model]) for model in large],
+        more=more,
+    )
+
+
+def _ranked(view: HeadView) -> dict[str, list[dict[str, Any]]]:
+    grouped: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in view.facts.importance:
+        if is_number(row.get("mean")):
+            grouped[str(row["model"])].append(dict(row))
+    return {model: sorted(rows, key=lambda row: (-row["mean"], str(row["feature"]))) for model, rows in grouped.items()}
+
+
+def _figure(view: HeadView, model: str, rows: list[dict[str, Any]]) -> Figure:
+    slug = f"{view.slug}-importance-{model}"
+    wide, narrow = (
+        importance_figure(rows[:_MOST], wide=w, slug=f"{slug}-{w}", title=title(model)) for w in (True, False)
+    )
+    return Figure(f"{title(model)}, {min(len(rows), _MOST)} largest", wide, narrow, size="half")
+
+
+def _table(view: HeadView, rows: list[dict[str, Any]]) -> Table:
+    columns = [Column("Feature", mark="text"), Column("Mean"), Column("Std over folds")]
+    cells = [
+        [Cell(str(row["feature"]), mark="text code"), value_cell(row["mean"]), value_cell(row.get("std"))] for row in rows
+    ]
+    return Table(f"Importance, {title(view.lead)}", columns, cells)

@@ -1,0 +1,160 @@
+"""Model comparison: every metric of every model beside its interval and the strongest baseline."""
+
+from assay.report.comparison import Versus, strongest
+from assay.report.elements import Block, Cell, Column, Drawer, Figure, Table, estimate_cell
+from assay.report.figures.intervals import Estimate, interval_panel
+from assay.report.format import MISSING, difference, interval, is_number, number, title
+from assay.report.view import HeadView
+
+_LEDE = (
+    "Each dot is a model's value on the common folds, the bar its 95 % interval from the block bootstrap. Hollow grey "
+    "dots are baselines and volatility-only twins, the dashed line is the best baseline. A model matters where its bar clears that line."
+)
+_NOTE = (
+    "● the 95 % interval of the difference to the strongest baseline lies wholly on the better side of zero.   "
+    "○ wholly on the worse side. No sign: the two cannot be told apart."
+)
+
+
+def model_comparison(view: HeadView) -> Block:
+    """Compare all models of a head on all metrics.
+
+    Args:
+        view: The head.
+
+    Returns:
+        Panels of the key metrics, the table of all metrics, and the differences to the strongest baseline.
+    """
+    figures = [_panel(view, metric) for metric in view.key_metrics]
+    against = Drawer("Differences to the strongest baseline", [_differences(view)])
+    spans = Drawer("All folds instead of the common ones", [_full_span(view)])
+    return Block(
+        f"{view.slug}-models",
+        "Models against baselines",
+        _LEDE,
+        reading=_reading(view),
+        figures=figures,
+        tables=[_all_metrics(view)],
+        more=[against, spans],
+    )
+
+
+def estimates(view: HeadView, metric: str, models: tuple[str, ...]) -> list[Estimate]:
+    """Collect the dots of one metric, in the order of ``models``."""
+    return [
+        Estimate(
+            label=title(model),
+            value=_finite(found.get("value")),
+            low=_finite(found.get("low")),
+            high=_finite(found.get("high")),
+            role=view.role(model),
+            lead=model == view.lead,
+        )
+        for model in models
+        for found in [view.estimate(model, metric)]
+    ]
+
+
+def _finite(value: object) -> float | None:
+    return float(value) if is_number(value) else None  # type: ignore[arg-type]
+
+
+def best_baseline(view: HeadView, metric: str) -> tuple[str, float] | None:
+    """Find the baseline with the best value on a metric; ``None`` if no baseline has one."""
+    sign = 1 if view.info(metric).lower_is_better else -1
+    values = [
+        (sign * value, model, value)
+        for model in view.models
+        if view.role(model) != "model" and is_number(value := view.estimate(model, metric).get("value"))
+    ]
+    return min(values)[1:] if values else None
+
+
+def _panel(view: HeadView, metric: str) -> Figure:
+    info = view.info(metric)
+    best = best_baseline(view, metric)
+    svg = interval_panel(
+        estimates(view, metric, view.models),
+        unit=info.unit,
+        reference=best[1] if best else None,
+        slug=f"{view.slug}-panel-{metric}",
+        title=info.label,
+    )
+    return Figure(info.label, svg, caption="lower is better" if info.lower_is_better else "higher is better")
+
+
+def _columns(view: HeadView, first: str) -> list[Column]:
+    heads = [Column(title(model), view.role(model).replace("_", "-"), _column_mark(view, model)) for model in view.models]
+    return [Column(first, mark="text"), *heads]
+
+
+def _column_mark(view: HeadView, model: str) -> str:
+    return "lead" if model == view.lead else "" if view.role(model) == "model" else "quiet"
+
+
+def _all_metrics(view: HeadView) -> Table:
+    rows = [[_metric_cell(view, metric), *(_estimate(view, model, metric) for model in view.models)] for metric in view.metrics]
+    return Table("All metrics on the common folds", _columns(view, "Metric"), rows, note=_NOTE)
+
+
+def _metric_cell(view: HeadView, metric: str) -> Cell:
+    info = view.info(metric)
+    return Cell(info.label, "lower is better" if info.lower_is_better else "", info.definition, "text")
+
+
+def _estimate(view: HeadView, model: str, metric: str) -> Cell:
+    unit = view.info(metric).unit
+    versus = strongest(view, model, metric)
+    mark = "win" if versus and versus.wins else "loss" if versus and versus.loses else ""
+    return estimate_cell(view.estimate(model, metric), unit, mark=mark or _column_mark(view, model))
+
+
+def _differences(view: HeadView) -> Table:
+    models = [model for model in view.models if view.role(model) != "baseline"]
+    columns = [Column("Metric", mark="text"), *(Column(title(model), mark=_column_mark(view, model)) for model in models)]
+    rows = [
+        [_metric_cell(view, metric), *(_versus_cell(view, strongest(view, model, metric), metric) for model in models)]
+        for metric in view.metrics
+    ]
+    return Table("Model minus its strongest baseline, with 95 % interval", columns, rows)
+
+
+def _versus_cell(view: HeadView, versus: Versus | None, metric: str) -> Cell:
+    if versus is None:
+        return Cell(MISSING, hint="compared with no baseline on this metric")
+    unit = view.info(metric).unit
+    sub = f"{interval(versus.low, versus.high, unit)} vs {title(versus.baseline)}"
+    return Cell(difference(versus.difference, unit), sub, mark="win" if versus.wins else "loss" if versus.loses else "")
+
+
+def _full_span(view: HeadView) -> Table:
+    rows = [
+        [
+            _metric_cell(view, metric),
+            *(_plain((view.model(model).get("full_span") or {}).get(metric), view.info(metric).unit) for model in view.models),
+        ]
+        for metric in view.metrics
+    ]
+    return Table("All metrics over all test folds (no intervals)", _columns(view, "Metric"), rows)
+
+
+def _plain(value: object, unit: str) -> Cell:
+    return estimate_cell(value, unit)
+
+
+def _reading(view: HeadView) -> str:
+    info, found = view.info(view.metric), view.estimate(view.lead, view.metric)
+    if not is_number(found.get("value")):
+        return f"{title(view.lead)} has no defined {info.label} on the common folds."
+    said = f"{title(view.lead)} reaches {info.label} {number(found['value'], info.unit)}"
+    said += f" {interval(found.get('low'), found.get('high'), info.unit)}".rstrip()
+    versus = strongest(view, view.lead, view.metric)
+    return f"{said}.{_judged(versus, info.unit)}"
+
+
+def _judged(versus: Versus | None, unit: str) -> str:
+    if versus is None:
+        return ""
+    amount = f"{difference(versus.difference, unit)} {interval(versus.low, versus.high, unit)}".rstrip()
+    verdict = "better than" if versus.wins else "worse than" if versus.loses else "not distinguishable from"
+    return f" That is {verdict} its strongest baseline, {title(versus.baseline)} (difference {amount})."

@@ -1,0 +1,72 @@
+"""What the input checks found; nothing is repaired in silence."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from assay.report.elements import Block, Cell, Column, Drawer, Table
+from assay.report.facts import ReportFacts
+from assay.report.format import day, is_number, number, quantity, title
+
+_LEDE = (
+    "Rows that came in, rows that were set aside and why. A faulty field becomes empty, a faulty row goes to quarantine "
+    "with its reason, an unexplained jump stays but gets no label."
+)
+
+
+def quality_block(facts: ReportFacts) -> Block:
+    """Show the counts of the input checks and the span of every entity.
+
+    Args:
+        facts: The facts of the report.
+
+    Returns:
+        The block; sources and counts are shown as they come, whatever their names.
+    """
+    quality = facts.quality
+    sources = [table for name, found in quality.items() if isinstance(found, Mapping) and (table := _counts(name, found))]
+    entities = quality.get("entities") or ()
+    labels = [table for name, head in facts.heads.items() if (table := _labels(name, head.label_manifest))]
+    drawers = [Drawer(f"{len(entities)} entities", [_entities(entities)])] if entities else []
+    drawers += [Drawer("Labels: rows and what was left out", labels)] if labels else []
+    return Block("data", "Data quality", _LEDE, reading=_reading(quality), tables=sources, more=drawers)
+
+
+def _counts(name: str, found: Mapping[str, Any]) -> Table | None:
+    rows = [[Cell(label, mark="text"), Cell(text)] for label, text in flatten(found)]
+    if not rows:
+        return None
+    return Table(title(name).capitalize(), [Column("Check", mark="text"), Column("Found")], rows)
+
+
+def flatten(found: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Walk nested counts, yielding ``("outer · inner", text)`` for every value."""
+    for name, value in found.items():
+        label = f"{prefix}{title(name)}"
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{label} · ")
+        elif isinstance(value, list | tuple):
+            yield label, ", ".join(quantity(item) for item in value) or "none"
+        else:
+            yield label, quantity(value)
+
+
+def _entities(entities: Sequence[Mapping[str, Any]]) -> Table:
+    columns = [Column("Entity", mark="text"), Column("First bar"), Column("Last bar"), Column("Rows")]
+    rows = [
+        [Cell(str(e.get("entity")), mark="text"), Cell(day(e.get("first"))), Cell(day(e.get("last"))), Cell(quantity(e.get("rows")))]
+        for e in entities
+    ]
+    return Table("Entities", columns, rows)
+
+
+def _labels(name: str, manifest: Mapping[str, Any]) -> Table | None:
+    kept = {key: value for key, value in manifest.items() if key != "class_shares"}
+    return _counts(f"{name} labels", kept) if kept else None
+
+
+def _reading(quality: Mapping[str, Any]) -> str:
+    said = [str(note) for note in quality.get("notes") or ()]
+    stale = quality.get("stale_open_share")
+    if is_number(stale):
+        said.insert(0, f"The open equals the previous close on {number(stale, 'share')} of rows.")
+    return " ".join(said)

@@ -1,0 +1,38 @@
+"""The run manifest: what it takes to get the same bytes again."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from assay.report.elements import Block, Cell, Column, Drawer, Table
+from assay.report.facts import ReportFacts
+from assay.report.format import title
+from assay.report.sections.quality import flatten
+
+_LEDE = (
+    "The same code, parameters, inputs and seeds give the same features, predictions and metrics, byte for byte. These "
+    "are the hashes to compare."
+)
+
+
+def run_block(facts: ReportFacts) -> Block:
+    """Show the manifest: the facts that decide the numbers, and the block of run id and clock.
+
+    Args:
+        facts: The facts of the report.
+
+    Returns:
+        The block; nested parts each in a drawer.
+    """
+    fixed: Mapping[str, Any] = facts.manifest.get("facts") or {}
+    clock: Mapping[str, Any] = facts.manifest.get("run") or {}
+    plain = {name: value for name, value in fixed.items() if not isinstance(value, Mapping)}
+    nested = {name: value for name, value in fixed.items() if isinstance(value, Mapping) and value}
+    tables = [_table("What decides the numbers", plain)] if plain else []
+    drawers = [Drawer(title(name).capitalize(), [_table(title(name).capitalize(), value)]) for name, value in nested.items()]
+    drawers += [Drawer("This run", [_table("Run and clock", clock)])] if clock else []
+    return Block("run", "Run manifest", _LEDE, tables=tables, more=drawers)
+
+
+def _table(caption: str, values: Mapping[str, Any]) -> Table:
+    rows = [[Cell(name, mark="text"), Cell(text, mark="text code")] for name, text in flatten(values)]
+    return Table(caption, [Column("Name", mark="text"), Column("Value", mark="text")], rows)

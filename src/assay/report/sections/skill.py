@@ -1,0 +1,63 @@
+"""Direction skill apart from volatility skill."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from assay.report.elements import Block, Column, Table, estimate_cell
+from assay.report.format import interval, is_number, number, title
+from assay.report.elements import Cell
+from assay.report.view import HeadView
+
+_LEDE = (
+    "Two different things make a forecast look good. Direction skill knows which way the price goes: the IC of the "
+    "score p(LONG) − p(SHORT) with the realised return. Volatility skill knows only how large the move will be; it "
+    "lifts accuracy and log loss even on a market without any direction, so it never counts as evidence here."
+)
+_LABELS = {"ic": ("IC", ""), "t_hac": ("t (HAC)", "t"), "rank_ic": ("rank IC", "")}
+
+
+def skill_block(view: HeadView) -> Block:
+    """Show direction and volatility skill of each model side by side.
+
+    Args:
+        view: The head.
+
+    Returns:
+        One table: model by kind of skill.
+    """
+    skill: Mapping[str, Mapping[str, Any]] = view.evaluation.get("skill") or {}
+    tables = [table for kind in ("direction", "volatility") if (table := _table(view, skill, kind))]
+    return Block(
+        f"{view.slug}-skill", "Direction or volatility?", _LEDE, reading=_reading(view, skill), tables=tables
+    )
+
+
+def _table(view: HeadView, skill: Mapping[str, Mapping[str, Any]], kind: str) -> Table | None:
+    models = [model for model in view.models if (skill.get(model) or {}).get(kind)]
+    names = list(dict.fromkeys(name for model in models for name in skill[model][kind]))
+    if not names:
+        return None
+    columns = [Column("Model", mark="text"), *(Column(_label(name)[0]) for name in names)]
+    rows = [
+        [
+            Cell(title(model), mark="text lead" if model == view.lead else "text"),
+            *(estimate_cell(skill[model][kind].get(name), _label(name)[1]) for name in names),
+        ]
+        for model in models
+    ]
+    return Table(f"{kind.capitalize()} skill", columns, rows)
+
+
+def _label(name: str) -> tuple[str, str]:
+    return _LABELS.get(name, (title(name), ""))
+
+
+def _reading(view: HeadView, skill: Mapping[str, Mapping[str, Any]]) -> str:
+    ic = ((skill.get(view.lead) or {}).get("direction") or {}).get("ic")
+    if not isinstance(ic, dict) or not is_number(ic.get("value")):
+        return ""
+    low, high = ic.get("low"), ic.get("high")
+    said = f"{title(view.lead)}: direction IC {number(ic['value'])} {interval(low, high)}".rstrip()
+    if not (is_number(low) and is_number(high)):
+        return f"{said}."
+    return f"{said}; the interval {'contains' if low <= 0 <= high else 'excludes'} zero, the value of no skill."

@@ -1,0 +1,91 @@
+"""Receipts of the splits: proof that no training label reaches into a test part."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from assay.report.elements import Block, Cell, Column, Figure, Table
+from assay.report.figures.timeline import split_timeline
+from assay.report.format import moment, quantity, when
+from assay.report.view import HeadView
+
+_LEDE = (
+    "Grey: training part. Orange: rows left out between, by the purge (their labels reach into the test part) and the "
+    "embargo; it is drawn at least a hair wide. Blue: test part, predicted once, never trained on before."
+)
+_TIMES = ("train_start", "train_end", "last_train_label_end", "test_start", "test_end")
+_ROWS = ("train_rows", "test_rows", "purged_rows", "embargoed_rows")
+
+
+def split_block(view: HeadView) -> Block:
+    """Show the receipts as a timeline and a table, and check them once more.
+
+    Args:
+        view: The head.
+
+    Returns:
+        The block, with an alarm if any training label ends at or after the start of its test part.
+    """
+    receipts = view.facts.receipts
+    leaking = [receipt["fold"] for receipt in receipts if _gap(receipt) <= timedelta(0)]
+    return Block(
+        f"{view.slug}-splits",
+        "Splits and their receipts",
+        _LEDE,
+        reading=_reading(receipts, leaking) if receipts else "",
+        figures=[_figure(view)] if receipts else (),
+        tables=[_table(receipts)] if receipts else (),
+        tone="alarm" if leaking else "",
+    )
+
+
+def _gap(receipt: Mapping[str, Any]) -> timedelta:
+    return when(receipt["test_start"]) - when(receipt["last_train_label_end"])
+
+
+def _figure(view: HeadView) -> Figure:
+    receipts = [dict(receipt) for receipt in view.facts.receipts]
+    slug = f"{view.slug}-timeline"
+    wide, narrow = (split_timeline(receipts, wide=w, slug=f"{slug}-{w}") for w in (True, False))
+    return Figure("Folds over time", wide, narrow, size="whole")
+
+
+def _table(receipts: Sequence[Mapping[str, Any]]) -> Table:
+    columns = [
+        Column("Fold", mark="text"),
+        Column("Training from"),
+        Column("to"),
+        Column("Last training label ends", "the return of the last training row is known at this time"),
+        Column("Test from"),
+        Column("to"),
+        Column("Training rows"),
+        Column("Test rows"),
+        Column("Purged"),
+        Column("Embargoed"),
+    ]
+    rows = [
+        [
+            Cell(quantity(receipt.get("fold")), mark="text"),
+            *(Cell(moment(receipt.get(name))) for name in _TIMES),
+            *(Cell(quantity(receipt.get(name))) for name in _ROWS),
+        ]
+        for receipt in receipts
+    ]
+    return Table("Split receipts (times in UTC)", columns, rows)
+
+
+def _reading(receipts: Sequence[Mapping[str, Any]], leaking: list[int]) -> str:
+    if leaking:
+        folds = ", ".join(str(fold) for fold in leaking)
+        return f"A training label ends at or after the start of the test part in fold {folds}: these results are not out of sample."
+    smallest = min(_gap(receipt) for receipt in receipts)
+    purged, embargoed = (sum(receipt.get(name) or 0 for receipt in receipts) for name in _ROWS[2:])
+    return (
+        f"In all {len(receipts)} folds the last training label ends before the test part begins; the smallest gap is "
+        f"{_duration(smallest)}. {quantity(purged)} rows purged, {quantity(embargoed)} embargoed."
+    )
+
+
+def _duration(span: timedelta) -> str:
+    hours = span.total_seconds() / 3600
+    return f"{hours / 24:.1f} days" if hours >= 48 else f"{hours:.1f} hours"

@@ -1,0 +1,72 @@
+"""Tuning: what was tried before the first test row, and what was chosen."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from assay.report.elements import Block, Cell, Column, Drawer, Figure, Table, value_cell
+from assay.report.figures.trials import trial_figure
+from assay.report.format import is_number, quantity, title
+from assay.report.view import HeadView
+
+_LEDE = (
+    "Hyper-parameters were searched only on rows before the first test fold, with purged inner splits, so these scores "
+    "select nothing on the rows the verdict is about. Dots: trials. Line: best so far."
+)
+_MINIMISED = ("loss", "rmse", "mse", "mae", "error")
+
+
+def tuning_block(view: HeadView) -> Block:
+    """Show the trials of each tuned model and the chosen parameters.
+
+    Args:
+        view: The head.
+
+    Returns:
+        The block; empty when nothing was tuned.
+    """
+    grouped: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for trial in view.facts.trials:
+        grouped[str(trial["model"])].append(trial)
+    figures = [figure for model, trials in grouped.items() if (figure := _figure(view, model, trials))]
+    more = [Drawer(f"All {len(view.facts.trials)} trials", [_trials(view)])] if grouped else []
+    tables = [_chosen(view.facts.best_params)] if view.facts.best_params else []
+    drawer = Drawer("Trials and chosen parameters", tables, figures)
+    return Block(
+        f"{view.slug}-tuning", "Tuning", _LEDE, more=[drawer, *more] if (figures or tables) else more
+    )
+
+
+def _figure(view: HeadView, model: str, trials: Sequence[Mapping[str, Any]]) -> Figure | None:
+    scores = [(int(t["number"]), float(t["score"])) for t in trials if is_number(t.get("score"))]
+    if not scores:
+        return None
+    objective = str(trials[0].get("objective") or "score")
+    maximise = not any(word in objective.lower() for word in _MINIMISED)
+    svg = trial_figure(sorted(scores), maximise=maximise, slug=f"{view.slug}-trials-{model}", title=title(model))
+    return Figure(title(model), svg, caption=f"{title(objective)}, {'higher' if maximise else 'lower'} is better")
+
+
+def _chosen(best: Mapping[str, Any]) -> Table:
+    rows = [[Cell(title(model), mark="text"), Cell(_params(params), mark="text code")] for model, params in best.items()]
+    return Table("Chosen parameters", [Column("Model", mark="text"), Column("Parameters", mark="text")], rows)
+
+
+def _params(params: object) -> str:
+    if not isinstance(params, Mapping):
+        return quantity(params)
+    return "  ".join(f"{name}={quantity(value)}" for name, value in params.items())
+
+
+def _trials(view: HeadView) -> Table:
+    columns = [Column("Model", mark="text"), Column("Trial"), Column("Score"), Column("Parameters", mark="text")]
+    rows = [
+        [
+            Cell(title(trial["model"]), mark="text"),
+            Cell(quantity(trial.get("number"))),
+            value_cell(trial.get("score")),
+            Cell(_params(trial.get("params")), mark="text code"),
+        ]
+        for trial in view.facts.trials
+    ]
+    return Table("Trials", columns, rows)

@@ -1,0 +1,137 @@
+"""A head as the page sees it: which model leads, which metrics matter, in which order things are shown."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from assay.report.facts import Facts, HeadFacts, ReportFacts
+from assay.report.format import is_number, slug, title
+
+_ROLE_ORDER = {"model": 0, "volatility_only": 1, "baseline": 2}
+_MATTERING = {
+    "classification": (
+        "direction_ic",
+        "directional_accuracy_tradable",
+        "mcc",
+        "balanced_accuracy",
+        "accuracy",
+        "log_loss",
+    ),
+    "regression": ("ic", "rank_ic", "directional_accuracy", "r2_vs_zero", "rmse", "mae"),
+}
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """How a metric is named, explained and written."""
+
+    label: str
+    definition: str
+    unit: str
+    lower_is_better: bool
+
+
+@dataclass(frozen=True)
+class HeadView:
+    """One head, arranged for reading.
+
+    Attributes:
+        name: Name of the head.
+        facts: Its facts.
+        lead: The model drawn large: the declared primary, otherwise the best of the tried models.
+        metric: The metric that is read first.
+        declared: Whether this head holds the primary declared before the run; all others are exploratory.
+    """
+
+    name: str
+    facts: HeadFacts
+    lead: str
+    metric: str
+    declared: bool
+
+    @property
+    def slug(self) -> str:
+        """Prefix of the ids of this head."""
+        return slug(self.name)
+
+    @property
+    def evaluation(self) -> Facts:
+        """The evaluation of this head."""
+        return self.facts.evaluation
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """All models: the lead, the other models, volatility-only twins, baselines."""
+        names = self.evaluation.get("models") or {}
+        return tuple(sorted(names, key=lambda name: (name != self.lead, _ROLE_ORDER.get(self.role(name), 3))))
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """All metrics any model has, those with a description first and in its order."""
+        described = dict.fromkeys(self.evaluation.get("metric_info") or {})
+        measured = {name for model in self.models for name in self.model(model).get("metrics") or {}}
+        return (*(name for name in described if name in measured), *sorted(measured - set(described)))
+
+    @property
+    def key_metrics(self) -> tuple[str, ...]:
+        """The few metrics that are drawn, the one read first in front."""
+        wanted = dict.fromkeys((self.metric, *_MATTERING.get(self.facts.kind, ())))
+        found = [name for name in wanted if name in self.metrics]
+        return tuple((found or list(self.metrics))[:6])
+
+    @property
+    def top(self) -> tuple[str, ...]:
+        """The lead and the two next best tried models: those that get large plots."""
+        tried = [name for name in self.models if self.role(name) == "model" and name != self.lead]
+        return (self.lead, *sorted(tried, key=self._rank)[:2])
+
+    def model(self, name: str) -> Facts:
+        """Return the evaluation of one model."""
+        found: Facts = (self.evaluation.get("models") or {})[name]
+        return found
+
+    def role(self, name: str) -> str:
+        """Return ``model``, ``volatility_only`` or ``baseline``."""
+        return str(self.model(name).get("role", "model"))
+
+    def info(self, metric: str) -> MetricInfo:
+        """Describe a metric; an undescribed one is named by its identifier."""
+        found = (self.evaluation.get("metric_info") or {}).get(metric) or {}
+        return MetricInfo(
+            label=str(found.get("label") or title(metric)),
+            definition=str(found.get("definition") or ""),
+            unit=str(found.get("unit") or ""),
+            lower_is_better=str(found.get("better", "higher")).startswith("low"),
+        )
+
+    def estimate(self, model: str, metric: str) -> dict[str, Any]:
+        """Return ``{"value", "low", "high"}`` of a model on the common folds, empty when it was not measured."""
+        return dict((self.model(model).get("metrics") or {}).get(metric) or {})
+
+    def _rank(self, model: str) -> tuple[float, str]:
+        value = self.estimate(model, self.metric).get("value")
+        sign = 1 if self.info(self.metric).lower_is_better else -1
+        return (sign * value if is_number(value) else float("inf"), model)
+
+
+def head_view(facts: ReportFacts, name: str) -> HeadView:
+    """Arrange one head of a report; its lead is the primary if it was declared on this head.
+
+    Args:
+        facts: The facts of the report.
+        name: Name of the head.
+
+    Returns:
+        The view.
+    """
+    head = facts.heads[name]
+    declared = facts.primary["head"] == name
+    metric = str(facts.primary["metric"]) if declared else _first_metric(head)
+    view = HeadView(name, head, lead="", metric=metric, declared=declared)
+    lead = str(facts.primary["model"]) if declared else view.top[1] if len(view.top) > 1 else view.models[0]
+    return HeadView(name, head, lead=lead, metric=metric, declared=declared)
+
+
+def _first_metric(head: HeadFacts) -> str:
+    known = list(head.evaluation.get("metric_info") or {})
+    preferred = [name for name in _MATTERING.get(head.kind, ()) if name in known]
+    return str((preferred or known or [""])[0])

@@ -1,0 +1,98 @@
+"""The study's storage: trials survive a kill, and a torn journal is mended."""
+
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+from kedro.io import DatasetError
+
+from assay.datasets.study import Study
+
+
+def search(study: Study, trials: int) -> optuna.Study:
+    search = optuna.create_study(storage=study.load(), study_name="a", load_if_exists=True)
+    for _ in range(trials):
+        trial = search.ask()
+        search.tell(trial, trial.suggest_float("x", 0, 1))
+    return search
+
+
+def test_trials_are_still_there_when_the_storage_is_opened_again(tmp_path: Path) -> None:
+    path = str(tmp_path / "signal" / "study.log")
+    first = [trial.params for trial in search(Study(filepath=path), 3).trials]
+    again = [trial.params for trial in search(Study(filepath=path), 2).trials]
+    assert again[:3] == first
+    assert len(again) == 5
+    assert optuna.logging.get_verbosity() == optuna.logging.WARNING
+
+
+def test_a_torn_line_does_not_spoil_what_is_appended_after_it(tmp_path: Path) -> None:
+    study = Study(filepath=str(tmp_path / "study.log"))
+    open_while_torn = search(study, 2)
+    with (tmp_path / "study.log").open("ab") as file:
+        file.write(b'{"op_code":4,"worker')
+    open_while_torn.ask()
+    with (tmp_path / "study.log").open("ab") as file:
+        file.write(b'{"op_code":4,"worker')
+    assert len(search(study, 1).trials) == 4
+
+
+def test_damage_inside_the_journal_is_a_clear_error(tmp_path: Path) -> None:
+    study = Study(filepath=str(tmp_path / "study.log"))
+    search(study, 2)
+    lines = (tmp_path / "study.log").read_bytes().splitlines(keepends=True)
+    (tmp_path / "study.log").write_bytes(b"".join([*lines[:2], b"rubbish\n", *lines[3:]]))
+    with pytest.raises(DatasetError, match=r"study.log: is damaged(\n.*)+delete it and search again"):
+        study.load()
+
+
+def test_a_study_is_volatile_and_cannot_be_saved(tmp_path: Path) -> None:
+    study = Study(filepath=str(tmp_path / "study.log"))
+    assert study.volatile
+    assert not study.exists()
+    with pytest.raises(DatasetError, match="written by Optuna, through the storage"):
+        study.save({})
+
+
+KILLER = """
+    import os, random, signal, sys, time
+    import optuna
+    from assay.datasets.study import Study
+
+    random.seed(5)
+    def search():
+        storage = Study(filepath=sys.argv[1]).load()
+        return optuna.create_study(storage=storage, study_name="a", load_if_exists=True)
+
+    told = 0
+    for round in range(15):
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            study = search()
+            while True:
+                trial = study.ask()
+                study.tell(trial, trial.suggest_float("x", 0, 1))
+                os.write(writer, b"1")
+        os.close(writer)
+        time.sleep(random.uniform(0.02, 0.08))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        told += len(os.read(reader, 2**16))
+        complete = [t for t in search().trials if t.state.name == "COMPLETE"]
+        assert told <= len(complete) <= told + round + 1, (told, len(complete))
+    print(told)
+"""
+
+
+def test_kills_lose_no_finished_trial_and_never_wait_for_a_dead_lock(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", textwrap.dedent(KILLER), str(tmp_path / "study.log")]
+    start = time.monotonic()
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert int(run.stdout) > 0, "the kills hit before any trial"
+    assert time.monotonic() - start < 25, "a dead process held the lock"

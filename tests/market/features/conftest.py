@@ -1,0 +1,156 @@
+"""A seeded market for feature tests, and the checks that several files share."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from assay.market.features import FeatureRule, engineer
+from assay.market.features.feature import REGISTRY, Feature
+
+FAMILIES = tuple(dict.fromkeys(feature.family for feature in REGISTRY.values()))
+Window = SimpleNamespace  # one entity's columns up to a row, as numpy arrays
+Oracle = Callable[[Any], float]
+
+
+def market_panel(
+    seed: int = 0,
+    *,
+    entities: int = 6,
+    bars: int = 420,
+    stagger: int = 8,
+    every: timedelta = timedelta(hours=4),
+    holes: float = 0.0,
+) -> pl.DataFrame:
+    """Random walks with bars, feeds and every optional column.
+
+    Entity i is listed ``i * stagger`` bars late. ``holes`` is the share of bars that are missing and of fields other
+    than close that are null.
+    """
+    rng = np.random.default_rng(seed)
+    shock = rng.normal(0, 0.008, bars)
+    feeds = _feeds(rng, bars)
+    parts = [_entity(rng, shock, name=f"E{i}", late=i * stagger).join(feeds, on="bar") for i in range(entities)]
+    start = datetime(2022, 3, 1, tzinfo=UTC)
+    panel = pl.concat(parts).with_columns(
+        time=(pl.lit(start) + pl.col("bar") * every).cast(pl.Datetime("us", "UTC")), jump=pl.lit(value=False)
+    )
+    panel = _with_holes(panel, rng, holes) if holes else panel
+    return panel.drop("bar").sort("entity", "time")
+
+
+def _entity(rng: np.random.Generator, shock: np.ndarray, *, name: str, late: int) -> pl.DataFrame:
+    bars = len(shock) - late
+    close = rng.uniform(1, 500) * np.exp(np.cumsum(shock[late:] + rng.normal(0, 0.01, bars)))
+    opens = np.r_[close[0], close[:-1]] * np.exp(rng.normal(0, 0.004, bars))
+    high = np.maximum(opens, close) * np.exp(rng.exponential(0.004, bars))
+    low = np.minimum(opens, close) * np.exp(-rng.exponential(0.004, bars))
+    volume = np.exp(rng.normal(6, 0.8, bars))
+    vwap = (high + low + close) / 3
+    amount = 1e5 * np.exp(np.cumsum(rng.normal(0, 0.02, bars)))
+    return pl.DataFrame(
+        {
+            "bar": np.arange(late, len(shock)),
+            "entity": name,
+            "open": opens,
+            "high": high,
+            "low": low,
+            "close": close,
+            "volume": volume,
+            "quote_volume": volume * vwap,
+            "taker_buy_volume": volume * rng.uniform(0.2, 0.8, bars),
+            "vwap": vwap,
+            "open_interest_amount": amount,
+            "open_interest_value": amount * close,
+            "open_interest_age": rng.uniform(0, 4, bars),
+        }
+    )
+
+
+def _feeds(rng: np.random.Generator, bars: int) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "bar": np.arange(bars),
+            "vix_close": 15 * np.exp(np.cumsum(rng.normal(0, 0.03, bars))),
+            "vix_age": rng.uniform(1, 24, bars),
+            "wti_price": 60 * np.exp(np.cumsum(rng.normal(0, 0.02, bars))),
+            "wti_age": rng.uniform(24, 120, bars),
+            "funding_rate": np.repeat(rng.normal(1e-4, 5e-5, bars // 2 + 1), 2)[:bars],
+            "funding_age": np.arange(bars) % 2 * 4.0,
+        }
+    )
+
+
+def _with_holes(panel: pl.DataFrame, rng: np.random.Generator, share: float) -> pl.DataFrame:
+    panel = panel.filter(pl.Series(rng.random(panel.height) >= share))
+    fields = [name for name, dtype in panel.schema.items() if dtype == pl.Float64 and name != "close"]
+    return panel.with_columns(
+        pl.when(pl.Series(rng.random(panel.height) >= share)).then(pl.col(name)).alias(name) for name in fields
+    )
+
+
+def rule(*families: str, **limits: Any) -> FeatureRule:
+    """A rule for the given families, all of them by default."""
+    return FeatureRule(families=families or FAMILIES, **limits)
+
+
+def different(left: pl.DataFrame, right: pl.DataFrame) -> list[str]:
+    """Columns that are not equal to the last bit and null for null."""
+    assert left.columns == right.columns
+    assert left.height == right.height
+    return [name for name in left.columns if _bits(left[name]) != _bits(right[name])]
+
+
+def _bits(column: pl.Series) -> bytes:
+    if column.dtype == pl.Float32:
+        return column.fill_null(float("inf")).to_numpy().tobytes()  # infinity never occurs in features
+    return str(column.to_list()).encode()
+
+
+def looking_ahead(compute: Callable[[pl.DataFrame], pl.DataFrame], panel: pl.DataFrame, cut: datetime) -> list[str]:
+    """Features whose values up to ``cut`` are others when the panel ends there: they used later rows."""
+    past = pl.col("time") <= cut
+    return different(compute(panel).filter(past), compute(panel.filter(past)))
+
+
+@cache
+def _world() -> tuple[pl.DataFrame, pl.DataFrame]:
+    panel = market_panel(7)
+    return panel, engineer(panel, rule())[0]
+
+
+def agrees(name: str, oracle: Oracle, *, entity: str = "E2", rows: int = 12) -> None:
+    """Compare a feature with a slow formula of one entity's history, at the first and last rows and between."""
+    panel, features = _world()
+    panel, got = (table.filter(pl.col("entity") == entity) for table in (panel, features.select("entity", name)))
+    first = REGISTRY[name].warm_up
+    for row in np.linspace(first, panel.height - 1, rows).astype(int):
+        history = SimpleNamespace(**{column: panel[column].to_numpy()[: row + 1] for column in panel.columns})
+        assert got[name][int(row)] == pytest.approx(oracle(history), rel=2e-5, abs=2e-7), (name, row)
+
+
+@pytest.fixture(scope="session")
+def helpers() -> SimpleNamespace:
+    """The functions above, for test files that cannot import a conftest."""
+    return SimpleNamespace(
+        agrees=agrees,
+        different=different,
+        looking_ahead=looking_ahead,
+        market_panel=market_panel,
+        rule=rule,
+        families=FAMILIES,
+    )
+
+
+@pytest.fixture
+def registry() -> Iterator[dict[str, Feature]]:
+    """The register of features, put back as it was after the test."""
+    before = dict(REGISTRY)
+    yield REGISTRY
+    REGISTRY.clear()
+    REGISTRY.update(before)

@@ -1,0 +1,281 @@
+import json
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.signal import lfilter
+from sklearn.metrics import accuracy_score, log_loss
+
+from assay.market.errors import ConfigurationError, DataError
+from assay.market.evaluation import EvaluationRule, evaluate
+from assay.market.metrics import METRICS
+from assay.market.significance import optimal_block
+
+HORIZON = 5
+QUICK = EvaluationRule(replications=200)
+
+
+def market(timestamps, seed, entities=3):
+    """Overlapping returns (timestamps, entities) of entities that move together, and their volatility."""
+    random = np.random.default_rng(seed)
+    length = timestamps + HORIZON
+    log_volatility = lfilter([1], [1, -0.98], 0.1 * random.standard_normal((length, 1)), axis=0)
+    shocks = 0.8 * random.standard_normal((length, 1)) + 0.6 * random.standard_normal((length, entities))
+    path = np.cumsum(0.01 * np.exp(log_volatility) * shocks, axis=0)
+    return path[HORIZON:] - path[:-HORIZON], np.exp(log_volatility[:timestamps])
+
+
+def slow_score(shape, seed):
+    """A persistent score, alike across entities: what makes overlapping labels treacherous."""
+    random = np.random.default_rng(seed)
+    common = random.standard_normal((shape[0], 1))
+    return lfilter([1], [1, -0.8], common + random.standard_normal(shape), axis=0) / 2.4
+
+
+def long_table(returns, columns, folds=5):
+    timestamps, entities = returns.shape
+    start = datetime(2020, 1, 1, tzinfo=UTC)
+    times = pl.Series([start + timedelta(hours=4 * i) for i in range(timestamps)], dtype=pl.Datetime("us", "UTC"))
+    fold = np.minimum(np.arange(timestamps) * folds // timestamps + 1, folds)
+    return pl.DataFrame(
+        {
+            "entity": np.tile([f"coin {i}" for i in range(entities)], timestamps),
+            "time": times.gather(np.repeat(np.arange(timestamps), entities)),
+            "fold": np.repeat(fold, entities).astype(np.int32),
+            "forward_return": returns.ravel(),
+            **{name: np.ravel(values) for name, values in columns.items()},
+        }
+    )
+
+
+def class_table(model, returns, score, movement):
+    """Predictions whose p(LONG) - p(SHORT) follows ``score`` and whose p(NEUTRAL) falls with ``movement``."""
+    sides = 0.3 + 0.3 * np.clip(np.broadcast_to(movement, returns.shape), 0, 1)
+    tilt = np.clip(score, -0.9, 0.9) * sides / 2
+    p = np.stack([sides / 2 - tilt, 1 - sides, sides / 2 + tilt])
+    truth = np.where(np.abs(returns) > 0.02, np.sign(returns), 0)
+    columns = {"y_true": truth, "y_pred": p.argmax(axis=0) - 1, "p_short": p[0], "p_neutral": p[1], "p_long": p[2]}
+    frame = long_table(returns, columns).with_columns(pl.col("y_true", "y_pred").cast(pl.Int8))
+    return frame.select(pl.lit(model).alias("model"), pl.all())
+
+
+def return_table(model, returns, predicted):
+    frame = long_table(returns, {"y_true": returns, "y_pred": np.broadcast_to(predicted, returns.shape)})
+    return frame.select(pl.lit(model).alias("model"), pl.all())
+
+
+def head(timestamps=600, seed=1, skill=0.0):
+    """A classification head: a class prior, and a model that knows volatility and, with ``skill``, direction."""
+    returns, volatility = market(timestamps, seed)
+    score = 0.3 * slow_score(returns.shape, seed + 1) + skill * np.tanh(returns / 0.02)
+    prior = class_table("class_prior", returns, np.zeros_like(returns), np.full(returns.shape, 0.4))
+    return pl.concat([class_table("boosted", returns, score, volatility - 0.7), prior])
+
+
+ROLES = {"boosted": "model", "class_prior": "baseline"}
+
+
+def evaluated(oos, rule=QUICK):
+    return evaluate(oos, kind="classification", roles=ROLES, horizon=HORIZON, rule=rule)
+
+
+def evaluated_returns(timestamps, seed, skill=0.0, score=None):
+    returns, _ = market(timestamps, seed)
+    score = slow_score(returns.shape, seed + 1000) if score is None else score
+    predicted = 0.001 * score + skill * returns
+    oos = pl.concat([return_table("ridge", returns, predicted), return_table("zero", returns, 0.0)])
+    roles = {"ridge": "model", "zero": "baseline"}
+    return evaluate(oos, kind="regression", roles=roles, horizon=HORIZON, rule=QUICK), returns, predicted
+
+
+@pytest.fixture(scope="module")
+def table():
+    return head()
+
+
+@pytest.fixture(scope="module")
+def result(table):
+    return evaluated(table)
+
+
+def test_the_shape_of_a_classification_evaluation(result):
+    assert set(result["models"]) == {"boosted", "boosted (volatility only)", "class_prior"}
+    assert {name: told["role"] for name, told in result["models"].items()} == {
+        "boosted": "model",
+        "boosted (volatility only)": "volatility_only",
+        "class_prior": "baseline",
+    }
+    for told in result["models"].values():
+        assert set(told["metrics"]) == set(told["full_span"]) == set(METRICS["classification"])
+        assert [fold["fold"] for fold in told["folds"]] == [1, 2, 3, 4, 5]
+        assert np.array(told["confusion"]).sum() == result["rows"]
+        assert set(told["roc"]) == {"SHORT", "NEUTRAL", "LONG"}
+    assert set(result["models"]["boosted"]["versus"]) == {"class_prior", "boosted (volatility only)"}
+    assert set(result["models"]["class_prior"]["versus"]) == set()
+    assert set(result["skill"]) == {"boosted", "class_prior"}
+    assert set(result["metric_info"]["mcc"]) == {"label", "better", "definition", "unit"}
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+def test_the_shape_of_a_regression_evaluation():
+    result, _, _ = evaluated_returns(300, seed=1)
+    told = result["models"]["ridge"]
+    assert set(told["metrics"]) == set(METRICS["regression"])
+    assert len(told["scatter"]["predicted"]) == 500
+    assert sum(told["residuals"]["counts"]) == result["rows"]
+    assert result["models"]["zero"]["metrics"]["ic"] == {"value": None, "low": None, "high": None}
+    assert told["versus"]["zero"]["ic"]["difference"] is None
+    assert told["versus"]["zero"]["rmse"]["difference"] is not None
+    assert result["skill"]["ridge"]["volatility"] == {}
+    assert "class_shares" not in result
+    json.dumps(result, allow_nan=False)
+
+
+def test_counts_describe_the_common_rows(table, result):
+    common = table.filter((pl.col("fold") >= 3) & (pl.col("model") == "boosted"))
+    assert result["rows"] == common.height == 360 * 3
+    assert (result["timestamps"], result["entities"], result["horizon"]) == (360, 3, HORIZON)
+    assert result["common_folds"] == [3, 4, 5]
+    assert result["span"] == [common["time"].min().isoformat(), common["time"].max().isoformat()]
+    assert sum(result["class_shares"].values()) == pytest.approx(1.0)
+    assert result["block_length"] >= HORIZON
+    assert 360 / HORIZON < result["effective_rows"] < 2 * 360 / HORIZON
+
+
+def test_metrics_are_those_of_the_common_rows_and_full_span_those_of_all(table, result):
+    rows = table.filter(pl.col("model") == "boosted")
+    common = rows.filter(pl.col("fold") >= 3)
+    told = result["models"]["boosted"]
+    p = ["p_short", "p_neutral", "p_long"]
+    assert told["metrics"]["accuracy"]["value"] == pytest.approx(accuracy_score(common["y_true"], common["y_pred"]))
+    assert told["metrics"]["log_loss"]["value"] == pytest.approx(log_loss(common["y_true"], common[p].to_numpy()))
+    assert told["full_span"]["accuracy"] == pytest.approx(accuracy_score(rows["y_true"], rows["y_pred"]))
+
+
+def test_folds_are_measured_one_by_one(table, result):
+    told = result["models"]["boosted"]
+    by_fold = [
+        accuracy_score(part["y_true"], part["y_pred"])
+        for _, part in table.filter(pl.col("model") == "boosted").sort("fold").group_by("fold", maintain_order=True)
+    ]
+    assert [fold["accuracy"] for fold in told["folds"]] == pytest.approx(by_fold)
+    assert [fold["rows"] for fold in told["folds"]] == [360] * 5
+    assert told["fold_mean"]["accuracy"] == pytest.approx(np.mean(by_fold))
+    assert told["fold_std"]["accuracy"] == pytest.approx(np.std(by_fold, ddof=1))
+
+
+def test_folds_where_a_metric_is_undefined_are_left_out_of_its_mean(result):
+    told = result["models"]["class_prior"]
+    assert {fold["direction_ic"] for fold in told["folds"]} == {None}
+    assert told["fold_mean"]["direction_ic"] is None
+    assert told["fold_std"]["direction_ic"] is None
+
+
+def test_rows_without_a_label_are_left_out_and_counted(table):
+    last = table["time"].max() - timedelta(hours=16)
+    without = table.with_columns(y_true=pl.when(pl.col("time") <= last).then("y_true"))
+    result = evaluated(without)
+    expected = evaluated(table.filter(pl.col("time") <= last))
+    assert result["unlabelled"] == 4 * 3
+    assert result["models"] == expected["models"]
+
+
+def test_only_rows_that_all_models_answered_are_common(table):
+    late = table["time"].min() + timedelta(hours=4 * 400)
+    result = evaluated(table.filter((pl.col("model") == "class_prior") | (pl.col("time") >= late)))
+    assert result["rows"] == 200 * 3
+    assert np.array(result["models"]["class_prior"]["confusion"]).sum() == 200 * 3
+    assert sum(fold["rows"] for fold in result["models"]["class_prior"]["folds"]) == 600 * 3
+
+
+def test_the_order_of_the_rows_does_not_matter(table, result):
+    assert evaluated(table.sample(fraction=1.0, shuffle=True, seed=1)) == result
+
+
+def test_differences_are_paired(table):
+    twin = table.filter(pl.col("model") == "boosted").with_columns(model=pl.lit("class_prior"))
+    result = evaluated(pl.concat([table.filter(pl.col("model") == "boosted"), twin]))
+    same = result["models"]["boosted"]["versus"]["class_prior"]
+    assert all(entry in ({"difference": 0.0, "low": 0.0, "high": 0.0},) for entry in same.values())
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [({"seed": 1}, "low"), ({"replications": 300}, "low"), ({"confidence": 0.8}, "low"), ({"common_from_fold": 2}, "value")],
+)
+def test_every_parameter_of_the_rule_counts(table, result, change, part):
+    changed = evaluated(table, EvaluationRule(**{"replications": 200, **change}))
+    before, after = (r["models"]["boosted"]["metrics"]["accuracy"][part] for r in (result, changed))
+    assert before != after
+
+
+def test_volatility_skill_is_the_gain_of_the_blind_twin_over_the_prior(table, result):
+    volatility = result["skill"]["boosted"]["volatility"]
+    models = {name: told["metrics"] for name, told in result["models"].items()}
+    for name, sign in {"log_loss": -1, "accuracy": 1, "mcc": 1}.items():
+        gain = sign * (models["boosted (volatility only)"][name]["value"] - models["class_prior"][name]["value"])
+        assert volatility[name]["value"] == pytest.approx(gain)
+        assert volatility[name]["low"] <= gain <= volatility[name]["high"]
+    assert evaluated(table, EvaluationRule(replications=50, prior="nobody"))["skill"]["boosted"]["volatility"] == {}
+
+
+def test_knowing_volatility_is_no_direction():
+    result = evaluated(head(timestamps=1500, seed=3))
+    skill = result["skill"]["boosted"]
+    assert skill["volatility"]["mcc"]["low"] > 0.0
+    assert skill["volatility"]["log_loss"]["low"] > 0.0
+    assert skill["direction"]["ic"]["low"] < 0.0 < skill["direction"]["ic"]["high"]
+    assert abs(skill["direction"]["t_hac"]) < 2.0
+
+
+def test_a_planted_direction_is_found():
+    result = evaluated(head(timestamps=1500, seed=3, skill=0.05))
+    direction = result["skill"]["boosted"]["direction"]
+    assert direction["ic"]["low"] > 0.0
+    assert direction["t_hac"] > 2.0
+    assert direction["ic"] == result["models"]["boosted"]["metrics"]["direction_ic"]
+
+
+def test_intervals_of_useless_forecasts_cover_zero_about_as_often_as_they_say():
+    """Overlapping labels, correlated entities, persistent score: 95 % asked for, 80 runs (and what iid would do)."""
+    covered, widths, naive_widths = [], [], []
+    for seed in range(80):
+        result, returns, predicted = evaluated_returns(500, seed)
+        ic = result["models"]["ridge"]["metrics"]["ic"]
+        covered.append(ic["low"] <= 0.0 <= ic["high"])
+        widths.append(ic["high"] - ic["low"])
+        naive_widths.append(2 * 1.96 / np.sqrt(result["rows"]))
+    assert 0.86 <= np.mean(covered) <= 0.99
+    assert np.mean(widths) > 2 * np.mean(naive_widths)
+
+
+def test_drawing_rows_one_by_one_would_be_too_narrow(monkeypatch):
+    honest = evaluated_returns(800, seed=5)[0]["models"]["ridge"]["metrics"]["ic"]
+    monkeypatch.setattr("assay.market.evaluation.optimal_block", lambda series, horizon: 1.0)
+    careless = evaluated_returns(800, seed=5)[0]["models"]["ridge"]["metrics"]["ic"]
+    assert honest["high"] - honest["low"] > 1.3 * (careless["high"] - careless["low"])
+
+
+def test_the_block_length_is_that_of_products_and_losses_of_the_models():
+    result, returns, predicted = evaluated_returns(600, seed=2)
+    later = slice(240, None)
+    score, realised = predicted[later], returns[later]
+    product = ((score - score.mean()) * (realised - realised.mean())).mean(axis=1)
+    loss = ((realised - score) ** 2).mean(axis=1)
+    assert result["block_length"] == pytest.approx(optimal_block([product, loss], horizon=HORIZON))
+
+
+def test_models_without_a_role_are_an_error(table):
+    with pytest.raises(ConfigurationError, match=r"roles of the models: do not match(.|\n)*class_prior"):
+        evaluate(table, kind="classification", roles={"boosted": "model"}, horizon=HORIZON, rule=QUICK)
+
+
+def test_too_few_folds_are_an_error(table):
+    with pytest.raises(ConfigurationError, match=r"common_from_fold: leaves no fold(.|\n)*last fold, 5(.|\n)*found: 6"):
+        evaluated(table, EvaluationRule(common_from_fold=6))
+
+
+def test_no_labels_are_an_error(table):
+    with pytest.raises(DataError, match="no labelled row that all models answered"):
+        evaluated(table.with_columns(y_true=pl.lit(None, dtype=pl.Int8)))

@@ -1,0 +1,313 @@
+"""Realistic facts of an equity run, seeded: small skill, many baselines, some undefined values."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from assay.report import HeadFacts, ReportFacts
+
+START = datetime(1999, 1, 4, 21, tzinfo=UTC)
+FOLDS = (1, 2, 3, 4, 5)
+COMMON = (3, 4, 5)
+CLASS_METRICS = {
+    "accuracy": ("accuracy", "higher", "share", "Share of rows whose class was called right.", 0.46),
+    "balanced_accuracy": ("balanced accuracy", "higher", "share", "Mean of the hit rates of the classes.", 0.35),
+    "mcc": ("MCC", "higher", "correlation", "Matthews correlation coefficient.", 0.03),
+    "f1_macro": ("F1 (macro)", "higher", "share", "Mean F1 of the classes.", 0.33),
+    "log_loss": ("log loss", "lower", "nats", "Mean negative log probability of what happened.", 1.06),
+    "directional_accuracy_tradable": ("direction, tradable", "higher", "share", "Right sign on called rows.", 0.52),
+    "coverage_tradable": ("coverage, tradable", "higher", "share", "Rows with a call.", 0.38),
+    "roc_auc_macro": ("ROC AUC (macro)", "higher", "share", "Mean one-against-rest area.", 0.53),
+    "direction_ic": ("direction IC", "higher", "correlation", "Correlation of p(LONG) - p(SHORT) and return.", 0.02),
+}
+RETURN_METRICS = {
+    "ic": ("IC", "higher", "correlation", "Correlation of forecast and return.", 0.015),
+    "rank_ic": ("rank IC", "higher", "correlation", "The same on ranks.", 0.018),
+    "r2": ("R²", "higher", "correlation", "Against the mean of the test rows.", -0.004),
+    "r2_vs_zero": ("R² against zero", "higher", "correlation", "Against a forecast of zero.", -0.002),
+    "rmse": ("RMSE", "lower", "return", "Root mean squared error.", 0.024),
+    "directional_accuracy": ("directional accuracy", "higher", "share", "Right sign.", 0.53),
+}
+CLASS_MODELS = {
+    "xgboost": "model",
+    "lightgbm": "model",
+    "random_forest": "model",
+    "xgboost_volatility_only": "volatility_only",
+    "class_prior": "baseline",
+    "last_sign": "baseline",
+    "logistic": "baseline",
+}
+RETURN_MODELS = {"xgboost": "model", "lightgbm": "model", "random_forest": "model", "zero": "baseline", "ridge": "baseline"}
+
+
+def _iso(days: float) -> str:
+    return (START + timedelta(days=days)).isoformat()
+
+
+def _metrics(rng: np.random.Generator, spec: dict[str, tuple[Any, ...]], bonus: float) -> dict[str, Any]:
+    found = {}
+    for name, (_, better, unit, _, centre) in spec.items():
+        scale = 0.012 if unit != "return" else 0.0005
+        value = centre + (1 if better == "higher" else -1) * bonus * scale + rng.normal() * scale / 3
+        found[name] = {"value": float(value), "low": float(value - 1.9 * scale), "high": float(value + 2.1 * scale)}
+    return found
+
+
+def _folds(rng: np.random.Generator, metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    def value(estimate: dict[str, float | None]) -> float | None:
+        return None if estimate["value"] is None else estimate["value"] + float(rng.normal()) * 0.02
+
+    return [{"fold": fold, "rows": 950, **{name: value(m) for name, m in metrics.items()}} for fold in FOLDS]
+
+
+def _versus(rng: np.random.Generator, mine: dict[str, Any], baselines: dict[str, Any]) -> dict[str, Any]:
+    def compare(name: str, other: dict[str, Any]) -> dict[str, float] | None:
+        if mine[name]["value"] is None or other[name]["value"] is None:
+            return None
+        gap = mine[name]["value"] - other[name]["value"]
+        room = abs(mine[name]["high"] - mine[name]["low"]) * float(rng.uniform(0.15, 0.5))
+        return {"difference": gap, "low": gap - room, "high": gap + room}
+
+    return {base: {name: compare(name, other) for name in mine} for base, other in baselines.items()}
+
+
+def _class_extras(rng: np.random.Generator, skill: float) -> dict[str, Any]:
+    rates = np.linspace(0, 1, 60)
+    curves = {
+        name: {"fpr": rates.tolist(), "tpr": (rates ** (1 - lift * (0.4 + skill))).tolist(), "auc": 0.5 + lift * 0.2}
+        for name, lift in (("SHORT", 0.12), ("NEUTRAL", 0.25), ("LONG", 0.1))
+    }
+    confusion = [[210, 420, 230], [250, 730, 310], [220, 440, 290]]
+    noise = rng.integers(0, 60, (3, 3))
+    return {"roc": curves, "confusion": (np.array(confusion) + noise).tolist()}
+
+
+def _return_extras(rng: np.random.Generator) -> dict[str, Any]:
+    predicted = rng.normal(0.001, 0.004, 480)
+    realised = 0.3 * predicted + rng.standard_t(4, 480) * 0.018
+    counts, edges = np.histogram(realised - predicted, 40)
+    return {
+        "scatter": {"predicted": predicted.tolist(), "realised": realised.tolist()},
+        "residuals": {"edges": edges.tolist(), "counts": counts.tolist()},
+    }
+
+
+def _evaluation(kind: str) -> dict[str, Any]:
+    rng = np.random.default_rng(11)
+    spec, roles = (CLASS_METRICS, CLASS_MODELS) if kind == "classification" else (RETURN_METRICS, RETURN_MODELS)
+    metrics = {name: _metrics(rng, spec, {"model": 1.1, "volatility_only": 0.3}.get(role, 0)) for name, role in roles.items()}
+    if kind == "classification":
+        metrics["class_prior"]["direction_ic"] = {"value": None, "low": None, "high": None}
+        metrics["class_prior"]["directional_accuracy_tradable"] = {"value": None, "low": None, "high": None}
+    baselines = {name: metrics[name] for name, role in roles.items() if role == "baseline"}
+    models = {}
+    for name, role in roles.items():
+        folds = _folds(rng, metrics[name])
+        columns = {m: [fold[m] for fold in folds if fold[m] is not None] for m in spec}
+        models[name] = {
+            "role": role,
+            "metrics": metrics[name],
+            "full_span": {m: e["value"] for m, e in metrics[name].items()},
+            "folds": folds,
+            "fold_mean": {m: float(np.mean(v)) if v else None for m, v in columns.items()},
+            "fold_std": {m: float(np.std(v)) if v else None for m, v in columns.items()},
+            "versus": {} if role == "baseline" else _versus(rng, metrics[name], baselines),
+            **(_class_extras(rng, 0.1) if kind == "classification" else _return_extras(rng)),
+        }
+    names = ("label", "better", "unit", "definition")
+    found = {
+        "kind": kind, "rows": 2856, "unlabelled": 10, "timestamps": 1428, "entities": 2,
+        "span": [_iso(3650), _iso(7290)], "horizon": 5, "block_length": 21, "effective_rows": 307.4,
+        "common_folds": list(COMMON), "models": models,
+        "metric_info": {m: dict(zip(names, values[:4], strict=True)) for m, values in spec.items()},
+    }  # fmt: skip
+    if kind == "classification":
+        found["class_shares"] = {"SHORT": 0.27, "NEUTRAL": 0.42, "LONG": 0.31}
+        found["skill"] = {name: _skill(metrics[name]) for name in roles}
+    return found
+
+
+def _skill(metrics: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "direction": {"ic": metrics["direction_ic"], "t_hac": 1.21},
+        "volatility": {"log_loss_gain": {"value": 0.0131, "low": 0.0042, "high": 0.0219}, "abs_return_ic": 0.21},
+    }
+
+
+def _receipts() -> list[dict[str, Any]]:
+    return [
+        {
+            "fold": fold,
+            "train_start": _iso(0),
+            "train_end": _iso(3650 + 728 * (fold - 1) - 10),
+            "last_train_label_end": _iso(3650 + 728 * (fold - 1) - 3),
+            "test_start": _iso(3650 + 728 * (fold - 1)),
+            "test_end": _iso(3650 + 728 * fold - 1),
+            "train_rows": 5010 + 1004 * (fold - 1),
+            "test_rows": 1004,
+            "purged_rows": 12,
+            "embargoed_rows": 4,
+        }
+        for fold in FOLDS
+    ]
+
+
+def _backtest(names: list[str]) -> dict[str, Any]:
+    rng = np.random.default_rng(5)
+    found = {}
+    for name in [*names, "buy and hold"]:
+        held = name == "buy and hold"
+        daily = rng.normal(0.00028 if held else 0.00006, 0.011 if held else 0.006, 2500)
+        equity = 1 + np.cumsum(daily)
+        drawdown = equity - np.maximum.accumulate(equity)
+        sharpe = float(daily.mean() / daily.std() * 252**0.5)
+        found[name] = {
+            "performance": {
+                "annual_return": float(daily.mean() * 252), "annual_volatility": float(daily.std() * 252**0.5),
+                "sharpe": {"value": sharpe, "low": sharpe - 0.61, "high": sharpe + 0.63}, "sortino": sharpe * 1.4,
+                "max_drawdown": float(drawdown.min()), "max_drawdown_bars": 611, "win_rate": 0.514,
+                "profit_factor": 1.04, "turnover": 0.0 if held else 31.4, "exposure": 1.0 if held else 0.43,
+                "fees": 0.031, "slippage": 0.024, "funding": None, "total_return": float(equity[-1] - 1),
+            },
+            "curve": {
+                "time": [_iso(3650 + 1.45 * i) for i in range(2500)],
+                "equity": equity.tolist(), "drawdown": drawdown.tolist(),
+            },
+        }  # fmt: skip
+    return found
+
+
+def _importance(names: list[str]) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(3)
+    features = ["volatility_20", "return_5_over_volatility", "vix_close", "vix_age", "rsi_14", "wti_change_20"]
+    features += [f"alpha_{number}" for number in range(1, 25)]
+    return [
+        {"model": model, "feature": feature, "mean": float(0.12 * 0.86**rank), "std": float(0.03 * rng.uniform(0.2, 1) * 0.9**rank)}
+        for model in names
+        for rank, feature in enumerate(rng.permutation(features).tolist() if model != names[0] else features)
+    ]
+
+
+def _trials(names: list[str]) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(2)
+    return [
+        {"model": model, "number": number, "score": float(0.01 + 0.012 * rng.normal()), "objective": "direction_ic",
+         "params": {"max_depth": int(rng.integers(3, 10)), "learning_rate": float(rng.uniform(0.01, 0.3))}}
+        for model in names
+        for number in range(25)
+    ]  # fmt: skip
+
+
+def _head(kind: str) -> HeadFacts:
+    roles = CLASS_MODELS if kind == "classification" else RETURN_MODELS
+    tuned = [name for name, role in roles.items() if role == "model"]
+    manifest = {
+        "rows": 10062, "labelled": 10040, "nulls": {"tail": 10, "gap": 8, "jump": 4}, "horizon": 5,
+        "threshold": 0.5, "execution": "next_close",
+    }  # fmt: skip
+    if kind == "classification":
+        manifest["class_shares"] = {"-1": 0.26, "0": 0.43, "1": 0.31}
+    return HeadFacts(
+        kind=kind,
+        evaluation=_evaluation(kind),
+        receipts=_receipts(),
+        label_manifest=manifest,
+        importance=_importance(tuned),
+        backtest=_backtest([name for name, role in roles.items() if role != "volatility_only"]),
+        trials=_trials(tuned),
+        best_params={name: {"max_depth": 4, "learning_rate": 0.0437, "trees": 320} for name in tuned},
+    )
+
+
+def _wanted() -> list[dict[str, Any]]:
+    rows = [
+        ("accuracy", 0.55, 0.473, 0.45, 0.497, "FAIL", False, "Would need an IC of about 0.5 with volatility known."),
+        ("directional_accuracy_tradable", 0.60, 0.533, 0.51, 0.557, "FAIL", False, "60 % on all bars needs an IC of 0.31."),
+        ("coverage_tradable", 0.30, 0.39, 0.37, 0.41, "PASS", True, "The last sign covers every row."),
+        ("direction_ic", 0.05, 0.0339, 0.0111, 0.0591, "WARNING", False, "Within the interval, not shown."),
+    ]
+    names = ("name", "wanted", "found", "low", "high", "status", "trivial", "note")
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _catalogue() -> dict[str, Any]:
+    families = {"momentum": 12, "volatility": 9, "volume": 6, "trend": 8, "macro": 5}
+    features = [
+        {
+            "name": f"{family}_{number}", "family": family, "unit": "share", "window": 5 * number, "warm_up": 5 * number,
+            "definition": f"Change of the close over {5 * number} bars divided by its volatility.",
+            "sources": ["close", "volume"], "reference": "Wilder 1978", "coverage": 0.97,
+        }
+        for family, count in families.items()
+        for number in range(1, count + 1)
+    ]  # fmt: skip
+    reason = "open equals the previous close on 61 % of rows"
+    return {
+        "feature_set_id": "fs-4c1d9be20a77",
+        "features": features,
+        "disabled": [{"name": name, "reason": reason} for name in ("overnight_gap", "intraday_range_open")],
+    }
+
+
+def _quality() -> dict[str, Any]:
+    return {
+        "bars": {"rows_in": 10066, "rows_out": 10062, "counts": {"duplicate, equal": 3, "close not positive": 1}},
+        "feeds": {"vix": {"rows": 1259, "latency": "next session"}, "wti": {"rows": 5030, "latency": "5 business days"}},
+        "entities": [{"entity": name, "first": _iso(0), "last": _iso(7300), "rows": 5031} for name in ("SP500", "NASDAQ")],
+        "stale_open_share": 0.612,
+        "notes": ["Open-based features are off."],
+    }
+
+
+def _manifest() -> dict[str, Any]:
+    return {
+        "facts": {
+            "code_revision": "9f31c2ab0d", "parameters_hash": "5b1f0e77c3a94d21",
+            "inputs": {"sp500.parquet": "ab" * 32, "nasdaq.parquet": "cd" * 32},
+            "packages": {"polars": "2.1.0", "xgboost": "3.2.0"}, "seeds": {"models": 7, "bootstrap": 11},
+        },
+        "run": {"run_id": "20250102T080500", "started": "2025-01-02T08:05:00+00:00", "env": "base", "pipelines": ["equity"]},
+    }  # fmt: skip
+
+
+def sample_facts() -> ReportFacts:
+    """Build the facts of a run with two heads."""
+    return ReportFacts(
+        workload="equity",
+        verdict={
+            "level": "weak",
+            "headline": "XGBoost shows a weak sign of direction skill on two indices; costs eat most of it",
+            "reasons": [
+                "The direction IC is 0.034, and its 95 % interval [0.011, 0.059] excludes zero.",
+                "The net Sharpe interval contains zero: after costs the result cannot be told from luck.",
+                "Two indices that move together (correlation 0.89) are worth little more than one independent series.",
+                "About 1,900 more independent rows would settle an IC of this size.",
+            ],
+            "wanted": _wanted(),
+        },
+        primary={"head": "signal", "model": "xgboost", "metric": "direction_ic"},
+        notes=[
+            "An index is not tradable, and its returns exclude dividends.",
+            "Open-based features are off: the open equals the previous close on 61 % of rows.",
+            "Funding does not apply to this workload.",
+        ],
+        heads={"signal": _head("classification"), "forward_return": _head("regression")},
+        catalogue=_catalogue(),
+        quality=_quality(),
+        manifest=_manifest(),
+    )
+
+
+@pytest.fixture(scope="session")
+def facts() -> ReportFacts:
+    return sample_facts()
+
+
+@pytest.fixture(scope="session")
+def change(facts: ReportFacts) -> Callable[..., ReportFacts]:
+    """Return a function that copies the facts with some fields replaced."""
+    return lambda **fields: replace(facts, **fields)
