@@ -10,6 +10,7 @@ from assay.market.errors import DataError
 from assay.market.metrics import (
     METRICS,
     ClassForecasts,
+    Forecasts,
     ReturnForecasts,
     class_forecasts,
     confusion,
@@ -22,17 +23,18 @@ from assay.market.metrics import (
     sum_per_group,
     volatility_only,
 )
+from assay.market.metrics.forecasts import Array
 from assay.market.significance import BootstrapRule, resample_weights
 
 CLASSES = np.array([-1, 0, 1])
 
 
-def one_hot(called):
+def one_hot(called: object) -> Array:
     return (np.asarray(called)[:, None] == CLASSES).astype(float)
 
 
 @pytest.fixture
-def classes():
+def classes() -> ClassForecasts:
     """Forecasts with some skill, rounded probabilities (ties) and a few zero returns."""
     random = np.random.default_rng(7)
     n = 400
@@ -44,18 +46,18 @@ def classes():
 
 
 @pytest.fixture
-def values():
+def values() -> ReturnForecasts:
     random = np.random.default_rng(8)
     predicted = random.standard_normal(300) * 0.01
     return ReturnForecasts(truth=0.3 * predicted + 0.02 * random.standard_normal(300) + 0.004, predicted=predicted)
 
 
-def measured(forecasts, name):
+def measured(forecasts: Forecasts, name: str) -> float:
     kind = "classification" if isinstance(forecasts, ClassForecasts) else "regression"
     return float(METRICS[kind][name].value(sum_over(forecasts)))
 
 
-def called(forecasts):
+def called(forecasts: Forecasts) -> Array:
     return CLASSES[forecasts.calls.argmax(axis=1)]
 
 
@@ -84,7 +86,7 @@ SKLEARN_RETURNS = {
 
 
 @pytest.mark.parametrize("name", SKLEARN_CLASSES)
-def test_class_metric_equals_an_independent_library(classes, name):
+def test_class_metric_equals_an_independent_library(classes: ClassForecasts, name: str) -> None:
     assert measured(classes, name) == pytest.approx(SKLEARN_CLASSES[name](classes), abs=1e-12)
 
 
@@ -95,17 +97,17 @@ def test_class_metric_equals_an_independent_library(classes, name):
     ids=["a class only called", "one class called", "a class nowhere"],
 )
 @pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
-def test_class_metric_with_absent_classes_follows_the_library(truth, calls, name):
+def test_class_metric_with_absent_classes_follows_the_library(truth: list[int], calls: list[int], name: str) -> None:
     forecasts = ClassForecasts(np.array(truth, float), np.zeros(4), np.full((4, 3), 1 / 3), one_hot(calls))
     assert measured(forecasts, name) == pytest.approx(SKLEARN_CLASSES[name](forecasts), abs=1e-12)
 
 
 @pytest.mark.parametrize("name", SKLEARN_RETURNS)
-def test_return_metric_equals_an_independent_library(values, name):
+def test_return_metric_equals_an_independent_library(values: ReturnForecasts, name: str) -> None:
     assert measured(values, name) == pytest.approx(SKLEARN_RETURNS[name](values), abs=1e-12)
 
 
-def test_every_metric_is_told_and_has_an_oracle_here():
+def test_every_metric_is_told_and_has_an_oracle_here() -> None:
     by_hand = {"directional_accuracy_tradable", "directional_accuracy_on_moves", "coverage_tradable"}
     by_hand |= {"coverage_on_moves", "coverage"}
     for metrics in METRICS.values():
@@ -116,7 +118,7 @@ def test_every_metric_is_told_and_has_an_oracle_here():
     assert by_hand | set(SKLEARN_CLASSES) | set(SKLEARN_RETURNS) == set().union(*METRICS.values())
 
 
-def test_directional_accuracies_and_their_coverage_by_hand():
+def test_directional_accuracies_and_their_coverage_by_hand() -> None:
     #        called right, called wrong, neutral called, true neutral with a good sign, zero return
     truth = np.array([1.0, -1.0, 1.0, 0.0, 0.0])
     returns = np.array([0.05, -0.04, 0.06, 0.01, 0.0])
@@ -127,27 +129,27 @@ def test_directional_accuracies_and_their_coverage_by_hand():
     assert measured(forecasts, "coverage_on_moves") == 2 / 5
 
 
-def test_a_forecast_of_zero_is_no_call():
+def test_a_forecast_of_zero_is_no_call() -> None:
     forecasts = ReturnForecasts(truth=np.array([1.0, -1.0, 1.0, 0.0]), predicted=np.array([2.0, 3.0, 0.0, 1.0]))
     assert measured(forecasts, "directional_accuracy") == 1 / 3
     assert measured(forecasts, "coverage") == 3 / 4
 
 
 @pytest.mark.parametrize("constant", [0.0, 0.1, 1e-9])
-def test_a_constant_forecast_has_no_correlation(values, constant):
+def test_a_constant_forecast_has_no_correlation(values: ReturnForecasts, constant: float) -> None:
     forecasts = ReturnForecasts(values.truth, np.full(300, constant))
     assert math.isnan(measured(forecasts, "ic"))
     assert math.isnan(measured(forecasts, "rank_ic"))
 
 
-def test_the_zero_forecast_has_zero_skill_and_no_direction(values):
+def test_the_zero_forecast_has_zero_skill_and_no_direction(values: ReturnForecasts) -> None:
     zero = ReturnForecasts(values.truth, np.zeros(300))
     assert measured(zero, "r2_vs_zero") == 0.0
     assert measured(zero, "r2") < 0.0
     assert math.isnan(measured(zero, "directional_accuracy"))
 
 
-def test_a_resample_where_a_forecast_is_constant_is_undefined_not_noise():
+def test_a_resample_where_a_forecast_is_constant_is_undefined_not_noise() -> None:
     """Constant inside each fold, e.g. a class prior: a resample of one fold has no correlation, only rounding."""
     forecasts = ReturnForecasts(np.random.default_rng(1).standard_normal(40), np.repeat([0.1, 0.3], 20))
     columns = dict(statistics(forecasts))
@@ -156,7 +158,7 @@ def test_a_resample_where_a_forecast_is_constant_is_undefined_not_noise():
     assert math.isnan(METRICS["regression"]["ic"].value(first_half))
 
 
-def test_no_calls_leave_direction_undefined_but_mcc_zero(classes):
+def test_no_calls_leave_direction_undefined_but_mcc_zero(classes: ClassForecasts) -> None:
     neutral = ClassForecasts(classes.truth, classes.returns, np.tile([0.2, 0.6, 0.2], (400, 1)), one_hot([0] * 400))
     assert math.isnan(measured(neutral, "directional_accuracy_tradable"))
     assert math.isnan(measured(neutral, "direction_ic"))
@@ -164,13 +166,15 @@ def test_no_calls_leave_direction_undefined_but_mcc_zero(classes):
     assert measured(neutral, "roc_auc_macro") == pytest.approx(0.5)
 
 
-def test_roc_auc_is_undefined_without_one_of_the_classes(classes):
+def test_roc_auc_is_undefined_without_one_of_the_classes(classes: ClassForecasts) -> None:
     only = classes.take(classes.truth >= 0)
     assert math.isnan(measured(only, "roc_auc_macro"))
 
 
 @pytest.mark.parametrize("kind", ["classification", "regression"])
-def test_weighted_sums_give_the_metric_of_the_repeated_rows(classes, values, kind):
+def test_weighted_sums_give_the_metric_of_the_repeated_rows(
+    classes: ClassForecasts, values: ReturnForecasts, kind: str
+) -> None:
     """The point of sums: a resample needs no rows. Ranks are the exception, tested below."""
     forecasts = classes if kind == "classification" else values
     count = np.random.default_rng(3).poisson(1.0, size=len(forecasts.truth))
@@ -183,7 +187,7 @@ def test_weighted_sums_give_the_metric_of_the_repeated_rows(classes, values, kin
 
 
 @pytest.mark.parametrize("name", ["direction_rank_ic", "roc_auc_macro"])
-def test_resampling_first_ranks_spreads_like_ranking_each_resample(classes, name):
+def test_resampling_first_ranks_spreads_like_ranking_each_resample(classes: ClassForecasts, name: str) -> None:
     rule = BootstrapRule(replications=300)
     names, sums = sum_per_group(statistics(classes), np.arange(400))
     quick, slow = [], []
@@ -196,7 +200,7 @@ def test_resampling_first_ranks_spreads_like_ranking_each_resample(classes, name
     assert np.corrcoef(quick, slow)[0, 1] > 0.97
 
 
-def test_sums_per_timestamp_add_up_all_its_rows(values):
+def test_sums_per_timestamp_add_up_all_its_rows(values: ReturnForecasts) -> None:
     starts = np.array([0, 3, 4, 100])
     names, sums = sum_per_group(statistics(values), starts)
     squares = sums[:, names.index("square")]
@@ -204,12 +208,12 @@ def test_sums_per_timestamp_add_up_all_its_rows(values):
     assert squares == pytest.approx(parts)
 
 
-def test_confusion_counts_equal_the_library(classes):
+def test_confusion_counts_equal_the_library(classes: ClassForecasts) -> None:
     expected = oracle.confusion_matrix(classes.truth, called(classes), labels=[-1, 0, 1])
     assert (confusion(sum_over(classes)) == expected).all()
 
 
-def test_volatility_only_keeps_the_size_and_takes_the_side(classes):
+def test_volatility_only_keeps_the_size_and_takes_the_side(classes: ClassForecasts) -> None:
     blind = volatility_only(classes)
     assert blind.probabilities[:, 0] == pytest.approx(blind.probabilities[:, 2])
     assert blind.probabilities[:, 1] == pytest.approx(classes.probabilities[:, 1])
@@ -221,18 +225,20 @@ def test_volatility_only_keeps_the_size_and_takes_the_side(classes):
     assert measured(blind, "coverage_tradable") == 0.0
 
 
-def test_volatility_only_accuracy_is_that_of_a_tossed_coin(classes):
+def test_volatility_only_accuracy_is_that_of_a_tossed_coin(classes: ClassForecasts) -> None:
     blind = volatility_only(classes)
     some_side = blind.calls[:, 1] == 0
     sides = [np.where(some_side, side, 0) for side in (-1, 1)]
     assert measured(blind, "accuracy") == pytest.approx(np.mean([np.mean(side == classes.truth) for side in sides]))
 
 
-def test_roc_curves_lie_on_the_exact_ones(classes):
+def test_roc_curves_lie_on_the_exact_ones(classes: ClassForecasts) -> None:
     curves = roc_curves(classes)
     assert list(curves) == ["SHORT", "NEUTRAL", "LONG"]
     for i, curve in enumerate(curves.values()):
-        fpr, tpr, _ = oracle.roc_curve(classes.truth == CLASSES[i], classes.probabilities[:, i], drop_intermediate=False)
+        fpr, tpr, _ = oracle.roc_curve(
+            classes.truth == CLASSES[i], classes.probabilities[:, i], drop_intermediate=False
+        )
         exact = set(zip(fpr.round(12), tpr.round(12), strict=True))
         assert set(zip(np.round(curve["fpr"], 12), np.round(curve["tpr"], 12), strict=True)) <= exact
         assert len(curve["fpr"]) == len(curve["tpr"]) == 101
@@ -240,11 +246,11 @@ def test_roc_curves_lie_on_the_exact_ones(classes):
         assert curve["auc"] == pytest.approx(oracle.auc(fpr, tpr))
 
 
-def test_roc_of_an_absent_class_is_empty(classes):
+def test_roc_of_an_absent_class_is_empty(classes: ClassForecasts) -> None:
     assert roc_curves(classes.take(classes.truth >= 0))["SHORT"] == {"fpr": [], "tpr": [], "auc": None}
 
 
-def test_figures_are_thinned_but_count_every_row():
+def test_figures_are_thinned_but_count_every_row() -> None:
     random = np.random.default_rng(2)
     values = ReturnForecasts(random.standard_t(3, size=2000), random.standard_normal(2000))
     cloud, bars = scatter_sample(values), residual_histogram(values)
@@ -256,18 +262,18 @@ def test_figures_are_thinned_but_count_every_row():
     assert bars["edges"][0] == pytest.approx(np.quantile(values.truth - values.predicted, 0.005))
 
 
-def test_residuals_that_never_vary_still_make_a_histogram():
+def test_residuals_that_never_vary_still_make_a_histogram() -> None:
     bars = residual_histogram(ReturnForecasts(np.ones(5), np.zeros(5)))
     assert sum(bars["counts"]) == 5
 
 
-def prediction_rows(**columns):
+def prediction_rows(**columns: object) -> pl.DataFrame:
     rows = {"y_true": [1, 0], "y_pred": [1, 1], "forward_return": [0.1, 0.0]}
     rows |= {"p_short": [0.2, 0.3], "p_neutral": [0.3, 0.3], "p_long": [0.5, 0.4]}
     return pl.DataFrame(rows | columns)
 
 
-def test_rows_become_arrays():
+def test_rows_become_arrays() -> None:
     forecasts = class_forecasts(prediction_rows())
     assert forecasts.score == pytest.approx([0.3, 0.1])
     assert forecasts.side.tolist() == [1, 1]
@@ -275,12 +281,12 @@ def test_rows_become_arrays():
 
 
 @pytest.mark.parametrize("missing", [None, float("nan"), float("inf")])
-def test_a_missing_forecast_is_an_error(missing):
+def test_a_missing_forecast_is_an_error(missing: float | None) -> None:
     with pytest.raises(DataError, match=r"predictions.y_pred: has rows without a value(.|\n)*1 of 2 rows"):
         return_forecasts(prediction_rows(y_true=[0.1, 0.2], y_pred=[0.3, missing]))
 
 
 @pytest.mark.parametrize("p_long", [[0.5, 0.9], [0.5, -0.1]])
-def test_probabilities_that_are_none_are_an_error(p_long):
+def test_probabilities_that_are_none_are_an_error(p_long: list[float]) -> None:
     with pytest.raises(DataError, match="class probabilities: are not a distribution"):
         class_forecasts(prediction_rows(p_long=p_long))

@@ -145,12 +145,13 @@ def _from_epoch(column: pl.Series, file: str) -> pl.Series:
 def _from_iso(text: pl.Series, zone: str | None, file: str) -> pl.Series:
     iso = text.str.replace(r"^(\d{4}-\d\d-\d\d) +", "${1}T").str.replace(r" ?(Z|UTC)$", "+0000")
     iso = iso.str.replace(r"T(\d\d:\d\d)([+-]|$)", "T${1}:00${2}").str.replace(r"^(\d{4}-\d\d-\d\d)$", "${1}T00:00:00")
-    aware = iso.str.to_datetime(AWARE, time_unit="us", time_zone="UTC", strict=False)
+    times = iso.str.to_datetime(AWARE, time_unit="us", time_zone="UTC", strict=False)
+    if times.null_count() == text.null_count():
+        return times
     naive = iso.str.to_datetime(NAIVE, time_unit="us", strict=False)
-    _refuse_unread(text, aware.is_not_null().replace_strict({True: 1, False: None}).fill_null(naive.is_not_null().replace_strict({True: 1, False: None})), "ISO 8601 times such as 2024-03-28T20:00:00Z", file)
-    if naive.is_not_null().any():
-        return aware.fill_null(_localised(naive, zone, file))
-    return aware
+    read = pl.select(pl.coalesce(times.dt.replace_time_zone(None), naive)).to_series()
+    _refuse_unread(text, read, "ISO 8601 times such as 2024-03-28T20:00:00Z", file)
+    return pl.select(pl.coalesce(times, _localised(naive, zone, file)).alias(text.name)).to_series()
 
 
 def _localised(column: pl.Series, zone: str | None, file: str) -> pl.Series:

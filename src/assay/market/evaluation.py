@@ -153,12 +153,12 @@ def evaluate(
 
 def _check(oos: pl.DataFrame, roles: Mapping[str, str], rule: EvaluationRule) -> None:
     found = set(oos["model"].unique())
-    if found != set(roles):
+    if found != set(roles) or not set(roles.values()) <= {"model", "baseline"}:
         raise ConfigurationError(
             "roles of the models",
             "do not match the predictions",
             expected=sorted(found),
-            found=sorted(roles),
+            found=dict(roles),
             do="give every model of the head the role 'model' or 'baseline'",
         )
     last = oos["fold"].to_numpy().max(initial=0)

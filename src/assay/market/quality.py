@@ -10,18 +10,11 @@ from pydantic import Field
 
 from assay.market.errors import DataError
 from assay.market.parameters import Parameters
-from assay.market.tables import BARS, EVERYONE, KEY, OPTIONAL_BARS, TIME, VOLUMES
+from assay.market.tables import BARS, EVERYONE, KEY, OPTIONAL_BARS, RAW_TYPES, TIME, VOLUMES
 
 RAW_BARS = tuple(name for name in BARS if name != "jump")
 FEED_KEY = ("entity", "time", "date", "available_time")  # whichever of them a raw feed has
 ROUNDING = 1e-9  # relative: an adjusted price may leave its range by the rounding of a division
-
-TYPES: dict[str, pl.DataType] = {
-    "entity": pl.String(),
-    "time": TIME,
-    "available_time": TIME,
-    "date": pl.Date(),
-}
 
 Faults = Mapping[str, tuple[Sequence[str], pl.Expr]]  # cause: which fields become null, and when
 
@@ -180,7 +173,7 @@ def _typed(raw: pl.DataFrame, required: Sequence[str], *, optional: Sequence[str
 
 
 def _as_declared(column: pl.Series, source: str) -> pl.Series:
-    wanted = TYPES.get(column.name, pl.Float64())
+    wanted = RAW_TYPES.get(column.name, pl.Float64())
     if column.dtype == wanted or column.dtype == pl.Null or (wanted == pl.Float64 and column.dtype.is_numeric()):
         return column.cast(wanted)
     if wanted != TIME or not isinstance(column.dtype, pl.Datetime):

@@ -20,7 +20,9 @@ BARS = {
     "volume": pl.Float64,
     "jump": pl.Boolean,
 }
-OPTIONAL_BARS = {name: pl.Float64 for name in ("quote_volume", "trades", "taker_buy_volume", "vwap")}
+OPTIONAL_BARS = dict.fromkeys(("quote_volume", "trades", "taker_buy_volume", "vwap"), pl.Float64)
+VOLUMES = ("volume", *OPTIONAL_BARS)
+FEED = {"entity": pl.String, "event_time": TIME, "available_time": TIME}
 LABELS = {
     "entity": pl.String,
     "time": TIME,
@@ -30,9 +32,6 @@ LABELS = {
     "scale": pl.Float64,
     "label": pl.Int8,
 }
-VOLUMES = ("volume", *OPTIONAL_BARS)
-FEED = {"entity": pl.String, "event_time": TIME, "available_time": TIME}
-QUARANTINE = {"entity": pl.String, "time": TIME, "reason": pl.String}
 PREDICTIONS = {
     "entity": pl.String,
     "time": TIME,
@@ -42,7 +41,7 @@ PREDICTIONS = {
     "forward_return": pl.Float64,
     "scale": pl.Float64,
 }
-OUTCOMES = ("y_true", "y_pred")  # Int8 classes, or Float64 returns
+OUTCOMES = ("y_true", "y_pred")  # both Int8 (classes) or both Float64 (returns)
 LEDGER = {
     "model": pl.String,
     "entity": pl.String,
@@ -56,3 +55,5 @@ LEDGER = {
     "pnl": pl.Float64,
     "equity": pl.Float64,
 }
+# keys of raw tables, as sources hand them over; all their other columns are Float64
+RAW_TYPES: dict[str, pl.DataType] = {"entity": pl.String(), "time": TIME, "available_time": TIME, "date": pl.Date()}

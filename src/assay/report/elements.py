@@ -32,9 +32,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """Heading of a column: label, explanation on hover, and style (``text``, ``lead``, ``quiet`` or nothing)."""
+    """Heading of a column: label, quieter second line, explanation on hover, style (``text``, ``lead``, ``quiet``)."""
 
     label: str
+    sub: str = ""
     hint: str = ""
     mark: str = ""
 

@@ -23,6 +23,8 @@ class HeadFacts:
         backtest: Per model (and ``buy and hold``) ``performance`` and ``curve`` after costs.
         trials: Grain model, trial number: ``score``, ``objective``, ``params``.
         best_params: Chosen parameters per model.
+        costs: Cost assumptions of the backtest, e.g. ``fee_bp``.
+        funding: How funding is charged, in one sentence.
     """
 
     kind: str
@@ -33,6 +35,8 @@ class HeadFacts:
     backtest: Facts = field(default_factory=dict)
     trials: Sequence[Facts] = ()
     best_params: Facts = field(default_factory=dict)
+    costs: Facts = field(default_factory=dict)
+    funding: str = ""
 
 
 @dataclass(frozen=True)

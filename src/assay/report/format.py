@@ -1,11 +1,12 @@
 """How numbers, intervals and times are written: true minus signs, fixed decimals, a dash for what is undefined."""
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
 
 MISSING = "–"
 NARROW = "\u202f"  # narrow no-break space: thousands, and before the percent sign
-_PERCENT = {"share", "percent", "%", "fraction", "proportion", "probability", "return", "rate"}
+_PERCENT = {"share": 1, "return": 3}  # decimals
 _DECIMALS = {"ratio": 2, "t": 2, "years": 2, "bp": 1, "multiple": 2}
 _WHOLE = {"count", "rows", "bars", "days", "trials"}
 
@@ -15,8 +16,8 @@ def number(value: object, unit: str = "") -> str:
 
     Args:
         value: A number; ``None``, NaN and infinities are undefined; text is returned as it is.
-        unit: ``share`` and kin become percentages (one decimal), ``ratio`` two decimals, ``rows`` and kin whole
-            numbers; anything else four decimals.
+        unit: ``share`` becomes a percentage with one decimal, ``return`` one with three, ``ratio`` has two decimals,
+            ``rows`` and kin none, ``return squared`` is in scientific notation; anything else has four decimals.
 
     Returns:
         The text, with a true minus sign, or a dash when undefined.
@@ -37,7 +38,9 @@ def is_number(value: object) -> bool:
 
 def _written(value: float, unit: str) -> str:
     if unit in _PERCENT:
-        return _signed(f"{100 * value:,.1f}") + f"{NARROW}%"
+        return _signed(f"{100 * value:,.{_PERCENT[unit]}f}") + f"{NARROW}%"
+    if unit == "return squared":
+        return _signed(f"{value:.2e}")
     decimals = 0 if unit in _WHOLE else _DECIMALS.get(unit, 4)
     return _signed(f"{value:,.{decimals}f}")
 
@@ -72,6 +75,18 @@ def quantity(value: object) -> str:
     return _signed(f"{value:,}" if isinstance(value, int) else f"{value:.4g}")
 
 
+def plain(text: object) -> str:
+    """Write nested values in one line: ``{"delay": 1, "price": "close"}`` is ``delay 1, price close``."""
+    if isinstance(text, Mapping):
+        return ", ".join(f"{title(name)} {plain(value)}" for name, value in text.items())
+    return quantity(text)
+
+
+def opening(text: str) -> str:
+    """Start a sentence: its first letter in upper case."""
+    return text[:1].upper() + text[1:]
+
+
 def day(iso: object) -> str:
     """Write the date of an ISO time; text that is no time is returned as it is, ``None`` as a dash."""
     return MISSING if iso is None else str(iso)[:10]
@@ -91,7 +106,7 @@ def when(iso: str) -> datetime:
     return datetime.fromisoformat(iso)
 
 
-_SPELLING = {"xgboost": "XGBoost", "lightgbm": "LightGBM", "catboost": "CatBoost", "lstm": "LSTM", "btc": "BTC"}
+_SPELLING = {"xgboost": "XGBoost", "lightgbm": "LightGBM", "catboost": "CatBoost", "lstm": "LSTM", "ic": "IC"}
 
 
 def title(name: object) -> str:

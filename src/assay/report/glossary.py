@@ -23,7 +23,8 @@ GLOSSARY = {
     "loss, but earns nothing by itself and is never evidence for a direction.",
     "volatility-only": "The same model with its probabilities of up and down made equal: it keeps what it knows about "
     "the size of moves and forgets the direction.",
-    "tradable": "Directional accuracy on the rows a model called LONG or SHORT; a hit is the right sign of the return.",
+    "directional accuracy": "Share of calls on the right side. Tradable: over all rows called LONG or SHORT. On moves: over rows "
+    "that also moved, which nobody knows beforehand.",
     "coverage": "Share of rows on which the model made a call at all.",
     "horizon": "Number of bars between entering and leaving the position a label describes.",
     "label end": "Time at which the return of a label is known; a row may train a model only if this lies before the "

@@ -65,6 +65,22 @@ class HeadView:
         return tuple(sorted(names, key=lambda name: (name != self.lead, _ROLE_ORDER.get(self.role(name), 3))))
 
     @property
+    def shown(self) -> tuple[str, ...]:
+        """The models of the main tables: all but the volatility-only twins of models other than the lead."""
+        return tuple(name for name in self.models if name not in self.twins)
+
+    @property
+    def twins(self) -> tuple[str, ...]:
+        """Volatility-only twins of models other than the lead."""
+        names = [name for name in self.models if self.role(name) == "volatility_only"]
+        return tuple(name for name in names if not name.startswith(self.lead))
+
+    @property
+    def confidence(self) -> str:
+        """Coverage of the intervals, e.g. ``95 %``."""
+        return f"{100 * self.evaluation.get('confidence', 0.95):g} %"
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """All metrics any model has, those with a description first and in its order."""
         described = dict.fromkeys(self.evaluation.get("metric_info") or {})

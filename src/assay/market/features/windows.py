@@ -37,13 +37,23 @@ def line_fit(values: Array, window: int) -> tuple[Array, Array]:
 
 
 def correlation(left: Array, right: Array, window: int) -> Array:
-    """Pearson correlation of the last ``window`` pairs, in two passes; NaN before that and where a side is flat."""
-    means = [sum((lagged(side, lag) for lag in range(window)), np.zeros_like(side)) / window for side in (left, right)]
-    products, lefts, rights = np.zeros((3, len(left)))
+    """Pearson correlation of the last ``window`` pairs, by sums pivoted on the current pair.
+
+    Args:
+        left: Shape (n,), oldest first.
+        right: Shape (n,).
+        window: Pairs per value.
+
+    Returns:
+        Shape (n,); NaN before the window is full, where a value is missing and where a side is flat.
+    """
+    x_sum, y_sum, xx, yy, xy = np.zeros((5, len(left)))
     for lag in range(window):
-        x, y = lagged(left, lag) - means[0], lagged(right, lag) - means[1]
-        products += x * y
-        lefts += x * x
-        rights += y * y
-    spread = np.sqrt(lefts * rights)
-    return np.divide(products, spread, where=spread > 0, out=np.full_like(spread, np.nan))
+        x, y = lagged(left, lag) - left, lagged(right, lag) - right
+        x_sum += x
+        y_sum += y
+        xx += x * x
+        yy += y * y
+        xy += x * y
+    spread = (xx - x_sum * x_sum / window) * (yy - y_sum * y_sum / window)
+    return np.divide(xy - x_sum * y_sum / window, np.sqrt(np.maximum(spread, 0)), where=spread > 0, out=np.full_like(spread, np.nan))

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
+import numpy as np
+
 from assay.market.errors import BundleError
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # earliest time a zip entry can carry
@@ -20,8 +22,9 @@ PLAIN = frozenset(
 def dump_sklearn(estimator: Any) -> bytes:  # noqa: ANN401
     """A fitted scikit-learn estimator as a skops archive.
 
-    skops names its entries by memory addresses and stamps them with the clock; here they are numbered in the order
-    of appearance and stamped with a fixed time, so that equal models give equal bytes.
+    skops names its entries by memory addresses and stamps them with the clock, and the nodes of a tree carry unused
+    bytes that were never set. Here entries are numbered in the order of appearance and stamped with a fixed time, and
+    unused bytes are zero, so that equal models give equal bytes.
     """
     import skops.io
 
@@ -29,7 +32,7 @@ def dump_sklearn(estimator: Any) -> bytes:  # noqa: ANN401
         arrays = {name: source.read(name) for name in source.namelist() if name != SCHEMA}
         schema = json.loads(source.read(SCHEMA))
     names = _renumber(schema)
-    entries = {names[name]: content for name, content in arrays.items()}
+    entries = {names[name]: _without_padding(content) for name, content in arrays.items()}
     entries[SCHEMA] = json.dumps(schema, indent=1).encode()
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as target:
@@ -66,6 +69,19 @@ def load_sklearn(archive: bytes, trusted: frozenset[str]) -> Any:  # noqa: ANN40
             do="do not open it; train the model again",
         )
     return skops.io.loads(archive, trusted=sorted(trusted))
+
+
+def _without_padding(content: bytes) -> bytes:
+    """An .npy file with the bytes between the fields of its records set to zero."""
+    array = np.load(io.BytesIO(content), allow_pickle=False)
+    if array.dtype.names is None:
+        return content
+    clean = np.zeros(array.shape, array.dtype)  # zeros_like would skip the unused bytes again
+    for field in array.dtype.names:
+        clean[field] = array[field]
+    out = io.BytesIO()
+    np.save(out, clean, allow_pickle=False)
+    return out.getvalue()
 
 
 def _nodes(node: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401

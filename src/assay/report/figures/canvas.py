@@ -28,16 +28,19 @@ _VARIABLES = {
     LONG: "--long",
     SOFT: "--soft",
 }
+THIRD = 308  # pixels a figure gets when three stand side by side
 _STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "assay",
     "text.parse_math": False,
     "text.color": INK,
-    "font.size": 11,
+    "font.size": 12,
     "axes.edgecolor": LINE,
     "axes.facecolor": "none",
     "axes.labelcolor": MUTED,
-    "axes.labelsize": 11,
+    "axes.labelsize": 12,
+    "xtick.labelsize": 12,
+    "ytick.labelsize": 12,
     "axes.linewidth": 1.0,
     "axes.spines.top": False,
     "axes.spines.right": False,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from assay.report.figures.canvas import INK, LONG, MUTED, NEUTRAL, SHORT, SURFACE, axes, draw
+from assay.report.figures.canvas import INK, LONG, MUTED, NEUTRAL, SHORT, SURFACE, THIRD, axes, draw
 from assay.report.format import number
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def class_bars(rows: Mapping[str, Mapping[str, float]], *, slug: str) -> Markup:
             _stack(panel, row, shares)
 
     said = "; ".join(f"{name}: {_shares(shares)}" for name, shares in rows.items())
-    return draw(paint, (330, 20 + 62 * len(rows)), slug=slug, label=f"Class shares, {said}")
+    return draw(paint, (THIRD, 20 + 62 * len(rows)), slug=slug, label=f"Class shares, {said}")
 
 
 def _stack(panel: "Axes", row: int, shares: Mapping[str, float]) -> None:

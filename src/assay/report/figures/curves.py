@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from assay.report.figures.canvas import ACCENT, INK, MUTED, axes, draw
+from assay.report.figures.canvas import ACCENT, INK, MUTED, THIRD, axes, draw
 from assay.report.figures.intervals import value_ticks
 from assay.report.figures.thin import keep_extremes
 from assay.report.format import number, when
@@ -54,7 +54,7 @@ def equity_figure(curves: Sequence[Curve], *, wide: bool, slug: str) -> Markup:
         Inline SVG.
     """
     size = (1040, 380) if wide else (340, 320)
-    right = 190 if wide else 10
+    right = 160 if wide else 10
 
     def paint(figure: "Figure") -> None:
         lower = 100 if wide else 90
@@ -62,7 +62,8 @@ def equity_figure(curves: Sequence[Curve], *, wide: bool, slug: str) -> Markup:
         bottom = axes(figure, margins=(46, right, size[1] - lower - 16, 24))
         for curve in curves:
             top.plot(curve.times, curve.equity, **_STYLES[curve.part])
-            bottom.plot(curve.times, curve.drawdown, **_STYLES[curve.part])
+            if curve.part != "other":  # more than two drawdowns hide each other
+                bottom.plot(curve.times, curve.drawdown, **_STYLES[curve.part])
         _dress(top, bottom)
         _time_ticks(bottom, 9 if wide else 4)
         if wide:
@@ -142,4 +143,4 @@ def sparkline(curves: Sequence[Curve], *, slug: str) -> Markup:
             panel.plot(curve.times, curve.equity, **_STYLES[curve.part])
         panel.margins(x=0.01)
 
-    return draw(paint, (320, 68), slug=slug, label=_spoken(curves))
+    return draw(paint, (THIRD, 68), slug=slug, label=_spoken(curves))

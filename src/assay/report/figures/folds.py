@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from assay.report.figures.canvas import ACCENT, INK, MUTED, SURFACE, axes, draw
+from assay.report.figures.canvas import ACCENT, INK, MUTED, SURFACE, THIRD, axes, draw
 from assay.report.figures.intervals import value_ticks
 from assay.report.format import number
 
@@ -40,19 +40,20 @@ def fold_strip(series: Sequence[FoldSeries], folds: Sequence[int], *, unit: str,
     """
 
     def paint(figure: "Figure") -> None:
-        panel = axes(figure, margins=(50, 8, 8, 26))
+        panel = axes(figure, margins=(50, 8, 8, 42))
         panel.grid(axis="y")
         panel.spines[["left", "bottom"]].set_visible(False)
-        panel.set_xticks(range(len(folds)), [f"fold {fold}" for fold in folds])
+        panel.set_xticks(range(len(folds)), [str(fold) for fold in folds])
         panel.set_xlim(-0.5, len(folds) - 0.5)
         for place, one in enumerate(series):
             _points(panel, one, offset=0.0 if one.lead else 0.09 * (place - (len(series) - 1) / 2))
         value_ticks(panel, unit, axis="y")
+        panel.set_xlabel("fold")
         low, high = panel.get_ylim()
         if low < 0 < high:
             panel.axhline(0, color=INK, linewidth=1, alpha=0.55, zorder=1)
 
-    return draw(paint, (330, 190), slug=slug, label=_spoken(series, folds, unit, title))
+    return draw(paint, (THIRD, 190), slug=slug, label=_spoken(series, folds, unit, title))
 
 
 def _points(panel: "Axes", one: FoldSeries, *, offset: float) -> None:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from assay.report.figures.canvas import ACCENT, INK, axes, draw
-from assay.report.figures.intervals import value_ticks
+from assay.report.figures.canvas import ACCENT, INK, THIRD, axes, draw
+from assay.report.figures.intervals import shortened, value_ticks
 from assay.report.format import is_number
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ _ROW = 22
 
 
 def importance_figure(rows: Sequence[dict[str, Any]], *, wide: bool, slug: str, title: str) -> Markup:
-    """Draw bars of mean importance with whiskers of one standard deviation over the folds.
+    """Draw bars of mean importance with its spread over the folds: lowest to highest, or one standard deviation.
 
     Args:
         rows: ``feature``, ``mean``, ``std`` and optionally ``low``, ``high``, largest first.
@@ -32,7 +32,7 @@ def importance_figure(rows: Sequence[dict[str, Any]], *, wide: bool, slug: str, 
     def paint(figure: "Figure") -> None:
         panel = axes(figure, margins=(190 if wide else 150, 12, 4, 26))
         panel.set_ylim(len(rows) - 0.5, -0.5)
-        panel.set_yticks(range(len(rows)), [str(row["feature"]) for row in rows])
+        panel.set_yticks(range(len(rows)), [shortened(str(row["feature"]), 30 if wide else 21) for row in rows])
         panel.tick_params(axis="y", labelcolor=INK)
         panel.barh(range(len(rows)), [row["mean"] for row in rows], height=0.6, color=ACCENT, alpha=0.8)
         for place, row in enumerate(rows):
@@ -40,11 +40,11 @@ def importance_figure(rows: Sequence[dict[str, Any]], *, wide: bool, slug: str, 
         panel.grid(axis="x")
         panel.set_xlim(left=min(0.0, *(row["mean"] for row in rows)))
         panel.spines[["left", "bottom"]].set_visible(False)
-        value_ticks(panel, "")
+        value_ticks(panel, "share")
 
     said = ", ".join(str(row["feature"]) for row in rows[:5])
     label = f"Feature importance of {title}, mean and spread over folds; largest: {said}"
-    return draw(paint, (500 if wide else 330, 30 + _ROW * len(rows)), slug=slug, label=label)
+    return draw(paint, (490 if wide else THIRD, 30 + _ROW * len(rows)), slug=slug, label=label)
 
 
 def _whisker(panel: "Axes", place: int, row: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from assay.report.figures.canvas import ACCENT, INK, LINE, MUTED, SURFACE, axes, draw
+from assay.report.figures.canvas import ACCENT, INK, LINE, MUTED, SURFACE, THIRD, axes, draw
 from assay.report.format import interval, is_number, number
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def interval_panel(
     """
 
     def paint(figure: "Figure") -> None:
-        panel = axes(figure, margins=(118, 14, 6, 26))
+        panel = axes(figure, margins=(124, 12, 6, 26))
         panel.set_ylim(len(estimates) - 0.5, -0.5)
         _frame(panel, estimates, unit)
         if is_number(reference):
@@ -53,13 +53,13 @@ def interval_panel(
         for row, estimate in enumerate(estimates):
             _dot(panel, row, estimate)
 
-    return draw(paint, (330, 34 + _ROW * len(estimates)), slug=slug, label=_spoken(estimates, unit, title))
+    return draw(paint, (THIRD, 34 + _ROW * len(estimates)), slug=slug, label=_spoken(estimates, unit, title))
 
 
 def _frame(panel: "Axes", estimates: Sequence[Estimate], unit: str) -> None:
     low, high = _limits(estimates)
     panel.set_xlim(low, high)
-    panel.set_yticks(range(len(estimates)), [estimate.label for estimate in estimates])
+    panel.set_yticks(range(len(estimates)), [shortened(estimate.label) for estimate in estimates])
     for text, estimate in zip(panel.get_yticklabels(), estimates, strict=True):
         text.set_color(MUTED if estimate.role != "model" else INK)
         text.set_fontweight("bold" if estimate.lead else "normal")
@@ -88,9 +88,14 @@ def _dot(panel: "Axes", row: int, estimate: Estimate) -> None:
         panel.plot([estimate.low, estimate.high], [row, row], color=colour, linewidth=width, alpha=0.75, zorder=2)
     hollow = estimate.role != "model"
     face = SURFACE if hollow else colour
-    panel.plot(
-        [estimate.value], [row], "o", markersize=7, color=face, markeredgecolor=colour, markeredgewidth=1.6, zorder=3
-    )
+    edge = {"markeredgecolor": colour, "markeredgewidth": 1.6}
+    panel.plot([estimate.value], [row], "o", markersize=7, color=face, zorder=3, **edge)
+
+
+def shortened(label: str, most: int = 19) -> str:
+    """Cut a label that would leave its margin; the description read aloud keeps it whole."""
+    label = label.replace("(volatility only)", "vol. only")
+    return label if len(label) <= most else f"{label[: most - 1]}…"
 
 
 def value_ticks(panel: "Axes", unit: str, *, axis: str = "x", count: int = 4) -> None:
@@ -141,7 +146,7 @@ def interval_bar(estimate: Estimate, references: Sequence[Estimate], *, unit: st
         _bar(panel, estimate)
         value_ticks(panel, unit)
 
-    return draw(paint, (320, 68), slug=slug, label=_spoken([estimate, *references], unit, title))
+    return draw(paint, (THIRD, 68), slug=slug, label=_spoken([estimate, *references], unit, title))
 
 
 def _bar(panel: "Axes", estimate: Estimate) -> None:

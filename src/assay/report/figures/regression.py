@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from markupsafe import Markup
 
-from assay.report.figures.canvas import ACCENT, INK, MUTED, axes, draw
+from assay.report.figures.canvas import ACCENT, INK, MUTED, THIRD, axes, draw
 from assay.report.figures.intervals import value_ticks
 from assay.report.figures.thin import evenly
 
@@ -41,7 +41,7 @@ def scatter_figure(predicted: Sequence[float], realised: Sequence[float], *, slu
         _dress(panel, x, y)
 
     label = f"{title}: forecast return against realised return, {len(kept)} rows, with means of ten groups"
-    return draw(paint, (330, 290), slug=slug, label=label)
+    return draw(paint, (THIRD, 280), slug=slug, label=label)
 
 
 def _tenths(x: np.ndarray, y: np.ndarray) -> tuple[list[float], list[float]]:
@@ -82,4 +82,4 @@ def residual_figure(edges: Sequence[float], counts: Sequence[int], *, slug: str,
         value_ticks(panel, "return")
         value_ticks(panel, "", axis="y")
 
-    return draw(paint, (330, 290), slug=slug, label=f"{title}: residuals, {sum(counts)} rows in {len(counts)} bins")
+    return draw(paint, (THIRD, 280), slug=slug, label=f"{title}: residuals, {sum(counts)} rows in {len(counts)} bins")

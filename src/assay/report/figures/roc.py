@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from assay.report.figures.canvas import LONG, MUTED, NEUTRAL, SHORT, axes, draw
+from assay.report.figures.canvas import LONG, MUTED, NEUTRAL, SHORT, THIRD, axes, draw
 from assay.report.figures.thin import evenly
 from assay.report.format import MISSING, is_number
 
@@ -37,7 +37,7 @@ def roc_figure(curves: dict[str, dict[str, Any]], *, slug: str, title: str) -> M
         panel.set(xlim=(0, 1), ylim=(0, 1), xlabel="false alarms", ylabel="hits", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
 
     said = ", ".join(_legend(name, curve) for name, curve in curves.items())
-    return draw(paint, (330, 290), slug=slug, label=f"ROC of {title}, each class against the rest: {said}")
+    return draw(paint, (THIRD, 280), slug=slug, label=f"ROC of {title}, each class against the rest: {said}")
 
 
 def _legend(name: str, curve: dict[str, Any]) -> str:

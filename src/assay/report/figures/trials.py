@@ -6,19 +6,18 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from assay.report.figures.canvas import ACCENT, MUTED, axes, draw
+from assay.report.figures.canvas import ACCENT, MUTED, THIRD, axes, draw
 from assay.report.figures.intervals import value_ticks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def trial_figure(scores: Sequence[tuple[int, float]], *, maximise: bool, slug: str, title: str) -> Markup:
+def trial_figure(scores: Sequence[tuple[int, float]], *, slug: str, title: str) -> Markup:
     """Draw trial scores in order with the running best.
 
     Args:
-        scores: Trial number and score, in order.
-        maximise: Whether a larger score is better.
+        scores: Trial number and score (higher is better), in order.
         slug: Unique on the page.
         title: Name of the model, for the description read aloud.
 
@@ -27,7 +26,7 @@ def trial_figure(scores: Sequence[tuple[int, float]], *, maximise: bool, slug: s
     """
     numbers = [trial for trial, _ in scores]
     values = [score for _, score in scores]
-    best = list(accumulate(values, max if maximise else min))
+    best = list(accumulate(values, max))
 
     def paint(figure: "Figure") -> None:
         panel = axes(figure, margins=(56, 8, 8, 40))
@@ -40,4 +39,4 @@ def trial_figure(scores: Sequence[tuple[int, float]], *, maximise: bool, slug: s
         value_ticks(panel, "", axis="y")
 
     label = f"Tuning of {title}: {len(scores)} trials, best score {best[-1]:.4g}"
-    return draw(paint, (330, 200), slug=slug, label=label)
+    return draw(paint, (THIRD, 200), slug=slug, label=label)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from assay.report.elements import Block, Cell, Column, Drawer, Figure, Table
 from assay.report.figures.classes import class_bars
 from assay.report.figures.roc import roc_figure
-from assay.report.format import NARROW, is_number, quantity, title
+from assay.report.format import NARROW, is_number, plain, quantity, title
 from assay.report.view import HeadView
 
 _NAMES = ("SHORT", "NEUTRAL", "LONG")
@@ -24,10 +24,10 @@ def class_block(view: HeadView) -> Block:
     Returns:
         The block; empty when no model has any of them.
     """
-    others = [model for model in view.models if model != view.lead]
+    others = [model for model in view.shown if model != view.lead]
     figures = [figure for figure in (_shares(view), _roc(view, view.lead)) if figure]
     tables = [table for model in others if (table := _confusion(view, model))]
-    curves = [figure for model in others if (figure := _roc(view, model))]
+    curves = [figure for model in view.top[1:] if (figure := _roc(view, model))]
     lead = _confusion(view, view.lead)
     return Block(
         f"{view.slug}-classes",
@@ -59,8 +59,8 @@ def _named(shares: object) -> dict[str, float]:
 
 def _label_rule(view: HeadView) -> str:
     manifest = view.facts.label_manifest
-    said = [f"{title(name)} {quantity(manifest[name])}" for name in ("horizon", "threshold", "execution") if name in manifest]
-    return " · ".join(said)
+    shown = ("horizon", "threshold", "execution")
+    return " · ".join(f"{title(name)}: {plain(manifest[name])}" for name in shown if name in manifest)
 
 
 def _roc(view: HeadView, model: str) -> Figure | None:

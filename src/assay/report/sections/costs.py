@@ -5,7 +5,7 @@ from typing import Any
 
 from assay.report.elements import Block, Cell, Column, Figure, Table, estimate_cell
 from assay.report.figures.curves import Curve, equity_figure
-from assay.report.format import interval, is_number, number, title
+from assay.report.format import interval, is_number, number, opening, plain, title
 from assay.report.view import HeadView
 
 HOLD = "buy and hold"
@@ -15,20 +15,23 @@ _LEDE = (
     "measure, because earning less than the market for more trouble is no result."
 )
 _MEASURES = {
-    "total_return": ("Total return", "return"),
-    "annual_return": ("Annual return", "return"),
-    "annual_volatility": ("Annual volatility", "return"),
+    "total_return": ("Total return", "share"),
+    "annual_return": ("Annual return", "share"),
+    "annual_volatility": ("Annual volatility", "share"),
     "sharpe": ("Sharpe", "ratio"),
     "sortino": ("Sortino", "ratio"),
-    "max_drawdown": ("Max drawdown", "return"),
-    "max_drawdown_bars": ("Drawdown, bars", "bars"),
+    "max_drawdown": ("Max drawdown", "share"),
+    "max_drawdown_bars": ("Drawdown bars", "bars"),
     "win_rate": ("Win rate", "share"),
     "profit_factor": ("Profit factor", "ratio"),
     "turnover": ("Turnover", "ratio"),
+    "turnover_per_year": ("Turnover a year", "ratio"),
     "exposure": ("Exposure", "share"),
-    "fees": ("Fees", "return"),
-    "slippage": ("Slippage", "return"),
-    "funding": ("Funding", "return"),
+    "gross": ("Before costs", "share"),
+    "fees": ("Fees", "share"),
+    "slippage": ("Slippage", "share"),
+    "funding": ("Funding", "share"),
+    "bars": ("Bars", "bars"),
 }
 
 
@@ -99,7 +102,12 @@ def _table(view: HeadView) -> Table:
         [_name_cell(view, name), *(estimate_cell(performance(view, name).get(m), u) for m, (_, u) in shown.items())]
         for name in names
     ]
-    return Table("Performance after costs", columns, rows, note="Turnover per year in multiples of capital.")
+    return Table("Performance after costs", columns, rows, note=_assumptions(view))
+
+
+def _assumptions(view: HeadView) -> str:
+    costs = f"Costs: {plain(view.facts.costs)}. " if view.facts.costs else ""
+    return f"{costs}{view.facts.funding} Turnover is in multiples of the capital; costs are shares of it.".strip()
 
 
 def _name_cell(view: HeadView, name: str) -> Cell:
@@ -111,11 +119,11 @@ def _reading(view: HeadView) -> str:
     mine, held = performance(view, view.lead), performance(view, HOLD)
     if not is_number(mine.get("total_return")):
         return ""
-    said = f"{title(view.lead)} returned {number(mine['total_return'], 'return')} after costs"
+    said = f"{opening(title(view.lead))} returned {number(mine['total_return'], 'share')} after costs"
     sharpe = mine.get("sharpe")
     if isinstance(sharpe, dict) and is_number(sharpe.get("value")):
         ends = interval(sharpe.get("low"), sharpe.get("high"), "ratio")
         said += f" (Sharpe {number(sharpe['value'], 'ratio')} {ends})".replace(" )", ")")
     if is_number(held.get("total_return")):
-        said += f"; buy and hold returned {number(held['total_return'], 'return')}"
+        said += f"; buy and hold returned {number(held['total_return'], 'share')}"
     return f"{said}."

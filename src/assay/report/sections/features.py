@@ -46,7 +46,7 @@ def _table(family: str, features: Sequence[Mapping[str, Any]]) -> Table:
         Column("Definition", mark="text"),
         Column("Unit", mark="text"),
         Column("Window"),
-        Column("Warm-up", "bars before the first value"),
+        Column("Warm-up", hint="bars before the first value"),
         Column("Coverage"),
         Column("Sources", mark="text"),
         Column("Reference", mark="text"),

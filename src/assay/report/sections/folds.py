@@ -1,10 +1,12 @@
 """The same metrics fold by fold."""
 
+from collections.abc import Mapping
 from statistics import fmean
+from typing import Any
 
 from assay.report.elements import Block, Cell, Column, Drawer, Figure, Table, value_cell
 from assay.report.figures.folds import FoldSeries, fold_strip
-from assay.report.format import MISSING, is_number, number, title
+from assay.report.format import MISSING, day, is_number, number, opening, title
 from assay.report.view import HeadView
 
 _LEDE = (
@@ -47,21 +49,23 @@ def _strip(view: HeadView, metric: str) -> Figure:
     info = view.info(metric)
     series = [
         FoldSeries(title(model), _values(view, model, metric), view.role(model), lead=model == view.lead)
-        for model in view.models
+        for model in view.shown
     ]
     svg = fold_strip(series, _folds(view), unit=info.unit, slug=f"{view.slug}-strip-{metric}", title=info.label)
     return Figure(info.label, svg, caption=f"line: {title(view.lead)} · dots: other models · hollow: baselines")
 
 
 def _table(view: HeadView, metric: str) -> Table:
-    info, common = view.info(metric), set(view.evaluation.get("common_folds") or ())
-    folds = [
-        Column(f"Fold {fold}", "one of the common folds" if fold in common else "only in full-span figures",
-               "" if fold in common or not common else "quiet")
-        for fold in _folds(view)
-    ]
-    columns = [Column("Model", mark="text"), *folds, Column("Mean ± std", "over all folds")]
-    return Table(f"{info.label} per fold", columns, [_row(view, model, metric) for model in view.models])
+    info, common = view.info(metric), view.evaluation.get("common_folds") or ()
+    spans = {receipt["fold"]: _months(receipt) for receipt in view.facts.receipts}
+    folds = [Column(f"Fold {fold}", spans.get(fold, "")) for fold in _folds(view)]
+    columns = [Column("Model", mark="text"), *folds, Column("Mean ± std", "all folds")]
+    note = f"Models are compared on the common folds {', '.join(map(str, common))}." if common else ""
+    return Table(f"{info.label} per fold", columns, [_row(view, name, metric) for name in view.shown], note=note)
+
+
+def _months(receipt: Mapping[str, Any]) -> str:
+    return f"{day(receipt['test_start'])[:7]} to {day(receipt['test_end'])[:7]}"
 
 
 def _row(view: HeadView, model: str, metric: str) -> list[Cell]:
@@ -80,9 +84,10 @@ def _reading(view: HeadView) -> str:
     if not values:
         return ""
     if info.lower_is_better or min(values) > 0.3:
-        return f"{title(view.lead)}: {info.label} between {number(min(values), info.unit)} and {number(max(values), info.unit)}."
+        ends = f"{number(min(values), info.unit)} and {number(max(values), info.unit)}"
+        return f"{opening(title(view.lead))}: {info.label} between {ends}."
     above = sum(value > 0 for value in values)
     return (
-        f"{title(view.lead)}: {info.label} is above zero in {above} of {len(values)} folds, "
+        f"{opening(title(view.lead))}: {info.label} is above zero in {above} of {len(values)} folds, "
         f"mean {number(fmean(values), info.unit)}."
     )

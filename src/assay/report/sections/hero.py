@@ -8,7 +8,7 @@ from assay.report.elements import Figure
 from assay.report.facts import LEVELS, ReportFacts
 from assay.report.figures.curves import sparkline
 from assay.report.figures.intervals import Estimate, interval_bar
-from assay.report.format import MISSING, day, interval, is_number, number, quantity, title
+from assay.report.format import MISSING, day, interval, is_number, number, opening, quantity, title
 from assay.report.sections.costs import HOLD, curves, performance
 from assay.report.sections.models import best_baseline, estimates
 from assay.report.view import HeadView, head_view
@@ -39,7 +39,7 @@ class Hero:
     level: str
     levels: Sequence[tuple[str, str]]
     headline: str
-    reasons: Sequence[str]
+    reasons: Sequence[tuple[str, str]]
     about: Sequence[tuple[str, str]]
     cards: Sequence[Card]
     notes: Sequence[str]
@@ -59,12 +59,18 @@ def hero(facts: ReportFacts) -> Hero:
     return Hero(
         level=verdict["level"],
         levels=[(level, _MEANINGS[level]) for level in LEVELS],
-        headline=str(verdict.get("headline") or verdict["level"]),
-        reasons=[str(reason) for reason in verdict.get("reasons") or ()],
+        headline=opening(str(verdict.get("headline") or verdict["level"])),
+        reasons=[_led(str(reason)) for reason in verdict.get("reasons") or ()],
         about=_about(facts, view),
         cards=[card for card in (_metric_card(view), _sharpe_card(view), _equity_card(view)) if card],
         notes=[str(note) for note in facts.notes],
     )
+
+
+def _led(reason: str) -> tuple[str, str]:
+    """Split ``Profit: the net ...`` into what it is about and what it says."""
+    about, colon, said = reason.partition(": ")
+    return (about, said) if colon and len(about) < 24 else ("", reason)
 
 
 def _about(facts: ReportFacts, view: HeadView) -> list[tuple[str, str]]:
@@ -89,13 +95,13 @@ def _rows(found: Mapping[str, Any]) -> str:
 
 def _metric_card(view: HeadView) -> Card:
     info, found = view.info(view.metric), view.estimate(view.lead, view.metric)
-    references = [model for model in view.models if view.role(model) == "baseline"]
+    references = [model for model in view.shown if view.role(model) != "model"]
     lead = estimates(view, view.metric, (view.lead,))[0]
     figure = interval_bar(
         lead, estimates(view, view.metric, tuple(references)), unit=info.unit, slug="hero-metric", title=info.label
     )
     best = best_baseline(view, view.metric)
-    beside = f"best baseline {number(best[1], info.unit)} ({title(best[0])})" if best else "no baseline"
+    beside = f"best baseline {number(best[1], info.unit)} ({title(best[0])}); ticks: all baselines" if best else "no baseline"
     return Card(
         info.label,
         number(found.get("value"), info.unit),
@@ -119,7 +125,7 @@ def _sharpe_card(view: HeadView) -> Card | None:
         "Sharpe after costs",
         number(sharpe.get("value"), "ratio"),
         interval(sharpe.get("low"), sharpe.get("high"), "ratio"),
-        f"buy and hold {number(other, 'ratio')}",
+        f"buy and hold {number(other, 'ratio')} (tick)",
         Figure("", svg),
     )
 
@@ -131,8 +137,8 @@ def _equity_card(view: HeadView) -> Card | None:
     mine, held = performance(view, view.lead), performance(view, HOLD)
     return Card(
         "Total return after costs",
-        number(mine.get("total_return"), "return"),
-        f"deepest drawdown {number(mine.get('max_drawdown'), 'return')}",
-        f"buy and hold {number(held.get('total_return'), 'return')}",
+        number(mine.get("total_return"), "share"),
+        f"deepest drawdown {number(mine.get('max_drawdown'), 'share')}",
+        f"buy and hold {number(held.get('total_return'), 'share')} (dashed)",
         Figure("", sparkline(drawn, slug="hero-equity")),
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from assay.report.elements import Block, Cell, Column, Drawer, Figure, Table, value_cell
 from assay.report.figures.importance import importance_figure
-from assay.report.format import is_number, title
+from assay.report.format import is_number, opening, title
 from assay.report.view import HeadView
 
 _LEDE = (
@@ -53,12 +53,14 @@ def _figure(view: HeadView, model: str, rows: list[dict[str, Any]]) -> Figure:
     wide, narrow = (
         importance_figure(rows[:_MOST], wide=w, slug=f"{slug}-{w}", title=title(model)) for w in (True, False)
     )
-    return Figure(f"{title(model)}, {min(len(rows), _MOST)} largest", wide, narrow, size="half")
+    spread = "lowest and highest fold" if is_number(rows[0].get("low")) else "one standard deviation over folds"
+    name = f"{opening(title(model))}, {min(len(rows), _MOST)} largest"
+    return Figure(name, wide, narrow, f"Share of the model's total importance; line: {spread}.", "half")
 
 
 def _table(view: HeadView, rows: list[dict[str, Any]]) -> Table:
     columns = [Column("Feature", mark="text"), Column("Mean"), Column("Std over folds")]
     cells = [
-        [Cell(str(row["feature"]), mark="text code"), value_cell(row["mean"]), value_cell(row.get("std"))] for row in rows
+        [Cell(str(row["feature"]), mark="text code"), value_cell(row["mean"], "share"), value_cell(row.get("std"), "share")] for row in rows
     ]
     return Table(f"Importance, {title(view.lead)}", columns, cells)

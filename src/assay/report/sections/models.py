@@ -1,18 +1,18 @@
 """Model comparison: every metric of every model beside its interval and the strongest baseline."""
 
 from assay.report.comparison import Versus, strongest
-from assay.report.elements import Block, Cell, Column, Drawer, Figure, Table, estimate_cell
+from assay.report.elements import Block, Cell, Column, Drawer, Figure, Table, estimate_cell, value_cell
 from assay.report.figures.intervals import Estimate, interval_panel
-from assay.report.format import MISSING, difference, interval, is_number, number, title
+from assay.report.format import MISSING, difference, interval, is_number, number, opening, title
 from assay.report.view import HeadView
 
 _LEDE = (
-    "Each dot is a model's value on the common folds, the bar its 95 % interval from the block bootstrap. Hollow grey "
-    "dots are baselines and volatility-only twins, the dashed line is the best baseline. A model matters where its bar clears that line."
+    "Each dot is a model's value on the common folds, its bar the {} interval from the block bootstrap. Hollow grey "
+    "dots are baselines and the volatility-only twin; the dashed line marks the best of them."
 )
 _NOTE = (
-    "● the 95 % interval of the difference to the strongest baseline lies wholly on the better side of zero.   "
-    "○ wholly on the worse side. No sign: the two cannot be told apart."
+    "● the {} interval of the difference to the strongest baseline lies wholly on the better side of zero; "
+    "○ wholly on the worse side; no sign: the two cannot be told apart. Grey columns: baselines and the twin."
 )
 
 
@@ -26,16 +26,20 @@ def model_comparison(view: HeadView) -> Block:
         Panels of the key metrics, the table of all metrics, and the differences to the strongest baseline.
     """
     figures = [_panel(view, metric) for metric in view.key_metrics]
-    against = Drawer("Differences to the strongest baseline", [_differences(view)])
-    spans = Drawer("All folds instead of the common ones", [_full_span(view)])
+    drawers = [
+        Drawer("Differences to the strongest baseline", [_differences(view)]),
+        Drawer("All folds instead of the common ones", [_full_span(view)]),
+    ]
+    if view.twins:
+        drawers.append(Drawer("Volatility-only twins of the other models", [_all_metrics(view, view.twins)]))
     return Block(
         f"{view.slug}-models",
         "Models against baselines",
-        _LEDE,
+        _LEDE.format(view.confidence),
         reading=_reading(view),
         figures=figures,
-        tables=[_all_metrics(view)],
-        more=[against, spans],
+        tables=[_all_metrics(view, view.shown)],
+        more=drawers,
     )
 
 
@@ -74,7 +78,7 @@ def _panel(view: HeadView, metric: str) -> Figure:
     info = view.info(metric)
     best = best_baseline(view, metric)
     svg = interval_panel(
-        estimates(view, metric, view.models),
+        estimates(view, metric, view.shown),
         unit=info.unit,
         reference=best[1] if best else None,
         slug=f"{view.slug}-panel-{metric}",
@@ -83,18 +87,18 @@ def _panel(view: HeadView, metric: str) -> Figure:
     return Figure(info.label, svg, caption="lower is better" if info.lower_is_better else "higher is better")
 
 
-def _columns(view: HeadView, first: str) -> list[Column]:
-    heads = [Column(title(model), view.role(model).replace("_", "-"), _column_mark(view, model)) for model in view.models]
-    return [Column(first, mark="text"), *heads]
+def _columns(view: HeadView, models: tuple[str, ...]) -> list[Column]:
+    return [Column("Metric", mark="text"), *(Column(title(name), mark=_column_mark(view, name)) for name in models)]
 
 
 def _column_mark(view: HeadView, model: str) -> str:
     return "lead" if model == view.lead else "" if view.role(model) == "model" else "quiet"
 
 
-def _all_metrics(view: HeadView) -> Table:
-    rows = [[_metric_cell(view, metric), *(_estimate(view, model, metric) for model in view.models)] for metric in view.metrics]
-    return Table("All metrics on the common folds", _columns(view, "Metric"), rows, note=_NOTE)
+def _all_metrics(view: HeadView, models: tuple[str, ...]) -> Table:
+    rows = [[_metric_cell(view, metric), *(_estimate(view, name, metric) for name in models)] for metric in view.metrics]
+    caption = f"All metrics on the common folds, with {view.confidence} intervals"
+    return Table(caption, _columns(view, models), rows, note=_NOTE.format(view.confidence))
 
 
 def _metric_cell(view: HeadView, metric: str) -> Cell:
@@ -103,20 +107,22 @@ def _metric_cell(view: HeadView, metric: str) -> Cell:
 
 
 def _estimate(view: HeadView, model: str, metric: str) -> Cell:
-    unit = view.info(metric).unit
-    versus = strongest(view, model, metric)
-    mark = "win" if versus and versus.wins else "loss" if versus and versus.loses else ""
-    return estimate_cell(view.estimate(model, metric), unit, mark=mark or _column_mark(view, model))
+    versus = strongest(view, model, metric) if view.role(model) == "model" else None
+    mark = f"{_column_mark(view, model)} {_sign(versus)}".strip()
+    return estimate_cell(view.estimate(model, metric), view.info(metric).unit, mark=mark)
+
+
+def _sign(versus: Versus | None) -> str:
+    return "win" if versus and versus.wins else "loss" if versus and versus.loses else ""
 
 
 def _differences(view: HeadView) -> Table:
-    models = [model for model in view.models if view.role(model) != "baseline"]
-    columns = [Column("Metric", mark="text"), *(Column(title(model), mark=_column_mark(view, model)) for model in models)]
+    models = tuple(model for model in view.models if view.role(model) != "baseline")
     rows = [
         [_metric_cell(view, metric), *(_versus_cell(view, strongest(view, model, metric), metric) for model in models)]
         for metric in view.metrics
     ]
-    return Table("Model minus its strongest baseline, with 95 % interval", columns, rows)
+    return Table(f"Model minus its strongest baseline, with {view.confidence} interval", _columns(view, models), rows)
 
 
 def _versus_cell(view: HeadView, versus: Versus | None, metric: str) -> Cell:
@@ -124,22 +130,19 @@ def _versus_cell(view: HeadView, versus: Versus | None, metric: str) -> Cell:
         return Cell(MISSING, hint="compared with no baseline on this metric")
     unit = view.info(metric).unit
     sub = f"{interval(versus.low, versus.high, unit)} vs {title(versus.baseline)}"
-    return Cell(difference(versus.difference, unit), sub, mark="win" if versus.wins else "loss" if versus.loses else "")
+    return Cell(difference(versus.difference, unit), sub, mark=_sign(versus))
 
 
 def _full_span(view: HeadView) -> Table:
     rows = [
         [
             _metric_cell(view, metric),
-            *(_plain((view.model(model).get("full_span") or {}).get(metric), view.info(metric).unit) for model in view.models),
+            *(value_cell((view.model(name).get("full_span") or {}).get(metric), info.unit) for name in view.shown),
         ]
         for metric in view.metrics
+        for info in [view.info(metric)]
     ]
-    return Table("All metrics over all test folds (no intervals)", _columns(view, "Metric"), rows)
-
-
-def _plain(value: object, unit: str) -> Cell:
-    return estimate_cell(value, unit)
+    return Table("All metrics over all test folds, without intervals", _columns(view, view.shown), rows)
 
 
 def _reading(view: HeadView) -> str:
@@ -149,7 +152,7 @@ def _reading(view: HeadView) -> str:
     said = f"{title(view.lead)} reaches {info.label} {number(found['value'], info.unit)}"
     said += f" {interval(found.get('low'), found.get('high'), info.unit)}".rstrip()
     versus = strongest(view, view.lead, view.metric)
-    return f"{said}.{_judged(versus, info.unit)}"
+    return opening(f"{said}.{_judged(versus, info.unit)}")
 
 
 def _judged(versus: Versus | None, unit: str) -> str:

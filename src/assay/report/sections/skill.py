@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from assay.report.elements import Block, Column, Table, estimate_cell
-from assay.report.format import interval, is_number, number, title
-from assay.report.elements import Cell
+from assay.report.elements import Block, Cell, Column, Table, estimate_cell
+from assay.report.format import interval, is_number, number, opening, title
 from assay.report.view import HeadView
 
 _LEDE = (
@@ -13,7 +12,7 @@ _LEDE = (
     "score p(LONG) − p(SHORT) with the realised return. Volatility skill knows only how large the move will be; it "
     "lifts accuracy and log loss even on a market without any direction, so it never counts as evidence here."
 )
-_LABELS = {"ic": ("IC", ""), "t_hac": ("t (HAC)", "t"), "rank_ic": ("rank IC", "")}
+_GAIN = "gain of the volatility-only twin over the class prior; positive is better"
 
 
 def skill_block(view: HeadView) -> Block:
@@ -37,19 +36,26 @@ def _table(view: HeadView, skill: Mapping[str, Mapping[str, Any]], kind: str) ->
     names = list(dict.fromkeys(name for model in models for name in skill[model][kind]))
     if not names:
         return None
-    columns = [Column("Model", mark="text"), *(Column(_label(name)[0]) for name in names)]
+    hint = _GAIN if kind == "volatility" else ""
+    columns = [Column("Model", mark="text"), *(Column(_label(view, name), hint=hint) for name in names)]
     rows = [
         [
             Cell(title(model), mark="text lead" if model == view.lead else "text"),
-            *(estimate_cell(skill[model][kind].get(name), _label(name)[1]) for name in names),
+            *(estimate_cell(skill[model][kind].get(name), _unit(view, name)) for name in names),
         ]
         for model in models
     ]
     return Table(f"{kind.capitalize()} skill", columns, rows)
 
 
-def _label(name: str) -> tuple[str, str]:
-    return _LABELS.get(name, (title(name), ""))
+def _label(view: HeadView, name: str) -> str:
+    if name == "t_hac":
+        return "t (HAC)"
+    return title(name) if name in ("ic", "rank_ic") else f"Gain, {view.info(name).label}"
+
+
+def _unit(view: HeadView, name: str) -> str:
+    return "ratio" if name == "t_hac" else view.info(name).unit
 
 
 def _reading(view: HeadView, skill: Mapping[str, Mapping[str, Any]]) -> str:
@@ -57,7 +63,7 @@ def _reading(view: HeadView, skill: Mapping[str, Mapping[str, Any]]) -> str:
     if not isinstance(ic, dict) or not is_number(ic.get("value")):
         return ""
     low, high = ic.get("low"), ic.get("high")
-    said = f"{title(view.lead)}: direction IC {number(ic['value'])} {interval(low, high)}".rstrip()
+    said = f"{opening(title(view.lead))}: direction IC {number(ic['value'])} {interval(low, high)}".rstrip()
     if not (is_number(low) and is_number(high)):
         return f"{said}."
     return f"{said}; the interval {'contains' if low <= 0 <= high else 'excludes'} zero, the value of no skill."

@@ -55,7 +55,7 @@ def _table(receipts: Sequence[Mapping[str, Any]]) -> Table:
         Column("Fold", mark="text"),
         Column("Training from"),
         Column("to"),
-        Column("Last training label ends", "the return of the last training row is known at this time"),
+        Column("Last training label ends", hint="the return of the last training row is known at this time"),
         Column("Test from"),
         Column("to"),
         Column("Training rows"),

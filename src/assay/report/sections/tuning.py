@@ -6,14 +6,13 @@ from typing import Any
 
 from assay.report.elements import Block, Cell, Column, Drawer, Figure, Table, value_cell
 from assay.report.figures.trials import trial_figure
-from assay.report.format import is_number, quantity, title
+from assay.report.format import is_number, opening, quantity, title
 from assay.report.view import HeadView
 
 _LEDE = (
     "Hyper-parameters were searched only on rows before the first test fold, with purged inner splits, so these scores "
     "select nothing on the rows the verdict is about. Dots: trials. Line: best so far."
 )
-_MINIMISED = ("loss", "rmse", "mse", "mae", "error")
 
 
 def tuning_block(view: HeadView) -> Block:
@@ -41,10 +40,9 @@ def _figure(view: HeadView, model: str, trials: Sequence[Mapping[str, Any]]) -> 
     scores = [(int(t["number"]), float(t["score"])) for t in trials if is_number(t.get("score"))]
     if not scores:
         return None
-    objective = str(trials[0].get("objective") or "score")
-    maximise = not any(word in objective.lower() for word in _MINIMISED)
-    svg = trial_figure(sorted(scores), maximise=maximise, slug=f"{view.slug}-trials-{model}", title=title(model))
-    return Figure(title(model), svg, caption=f"{title(objective)}, {'higher' if maximise else 'lower'} is better")
+    objective = title(trials[0].get("objective") or "objective")
+    svg = trial_figure(sorted(scores), slug=f"{view.slug}-trials-{model}", title=title(model))
+    return Figure(opening(title(model)), svg, caption=f"score from {objective}, higher is better")
 
 
 def _chosen(best: Mapping[str, Any]) -> Table:

@@ -5,7 +5,7 @@ from typing import Any
 
 from assay.report.elements import Block, Cell, Column, Table
 from assay.report.facts import ReportFacts
-from assay.report.format import MISSING, interval, number
+from assay.report.format import MISSING, interval, number, title
 from assay.report.view import HeadView, head_view
 
 _LEDE = (
@@ -45,12 +45,18 @@ def _row(views: list[HeadView], entry: Mapping[str, Any]) -> list[Cell]:
     status = str(entry.get("status") or MISSING)
     trivial = "trivial" if entry.get("trivial") else ""
     return [
-        Cell(str(entry.get("name", "")), mark="text"),
+        Cell(_name(views, entry), mark="text"),
         Cell(number(entry.get("wanted"), unit)),
         Cell(number(entry.get("found"), unit), interval(entry.get("low"), entry.get("high"), unit)),
         Cell(status, trivial, mark=f"text status {STATUS_MARKS.get(status, 'unknown')}"),
         Cell(str(entry.get("note") or ""), mark="text prose"),
     ]
+
+
+def _name(views: list[HeadView], entry: Mapping[str, Any]) -> str:
+    name = str(entry.get("name", ""))
+    known = [view for view in views if name in view.metrics]
+    return known[0].info(name).label if known else title(name)
 
 
 def _unit(views: list[HeadView], entry: Mapping[str, Any]) -> str:

@@ -1,0 +1,134 @@
+"""The command ``assay``: ``kedro run`` for people with data of their own, and runs that go on where they stopped."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from assay.market.errors import AssayError
+
+Command = Callable[..., None]
+
+
+@click.group()
+def main() -> None:
+    """Honest machine learning on market data."""
+
+
+# Kedro looks for this name and adds its commands to its own; `kedro run` stays Kedro's.
+cli = click.Group()
+
+
+def _parse(_context: click.Context, _option: click.Parameter, text: str) -> dict[str, Any]:
+    """``a.b=1,c=x`` as nested values, typed as YAML would."""
+    from omegaconf import OmegaConf
+
+    items = [item.strip() for item in text.split(",") if item.strip()]
+    for item in items:
+        if not item.partition("=")[0].strip() or "=" not in item:
+            raise click.BadParameter(f"{item!r} is not of the form name=value")
+    values: dict[str, Any] = OmegaConf.to_container(OmegaConf.from_dotlist(items))  # type: ignore[assignment]
+    return values
+
+
+def _options(command: Command) -> Command:
+    folder = click.Path(exists=True, file_okay=False, path_type=Path)
+    for option in (
+        click.option("--params", callback=_parse, default="", help="Parameters to change: a.b=1,c=2."),
+        click.option("--env", help="Configuration environment under conf/; with --data it is `files`."),
+        click.option("--data", type=folder, help="Folder with your own data; docs/workloads says how it looks."),
+    ):
+        command = option(command)
+    return command
+
+
+@main.command()
+@click.argument("workload")
+@_options
+def run(workload: str, data: Path | None, env: str | None, params: dict[str, Any]) -> None:
+    """Run all stages of WORKLOAD, or one stage of the workloads that run out of the box."""
+    _run([workload], data=data, env=env, params=params)
+
+
+@main.command()
+@click.argument("workloads", nargs=-1)
+@_options
+def resume(workloads: Sequence[str], data: Path | None, env: str | None, params: dict[str, Any]) -> None:
+    """Go on after a stop or a change: rerun exactly what is missing, damaged or made of other inputs.
+
+    Give the options of the run that is resumed; other parameters or data make outputs stale.
+    """
+    _run(list(workloads), data=data, env=env, params=params, only_missing_outputs=True)
+
+
+cli.add_command(resume)
+
+
+def _run(
+    pipelines: list[str],
+    *,
+    data: Path | None,
+    env: str | None,
+    params: dict[str, Any],
+    only_missing_outputs: bool = False,
+) -> None:
+    if data:
+        env, params = env or "files", params | {"data_dir": str(data.resolve())}
+    with _clear_errors():
+        project = _open_project()
+        from kedro.framework.session import KedroSession
+
+        _require_pipelines(pipelines)
+        session = KedroSession.create(project, env=env, runtime_params=params)
+        with session:
+            session.run(pipeline_names=pipelines or None, only_missing_outputs=only_missing_outputs)
+
+
+def _open_project() -> Path:
+    from kedro.utils import find_kedro_project
+
+    project: Path | None = find_kedro_project(Path.cwd())
+    if project is None:
+        raise click.ClickException(
+            f"there is no Kedro project in {Path.cwd()} or above it: change into its folder first"
+        )
+    # Kedro looks for the log's configuration in the current folder only.
+    os.environ.setdefault("KEDRO_LOGGING_CONFIG", str(project / "conf" / "logging.yml"))
+    from kedro.framework.startup import bootstrap_project
+
+    bootstrap_project(project)
+    return project
+
+
+def _require_pipelines(names: Sequence[str]) -> None:
+    from kedro.framework.project import pipelines
+
+    for name in names:
+        if name not in pipelines:
+            raise click.ClickException(f"there is no pipeline {name!r}; there are: {', '.join(sorted(pipelines))}")
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """Show errors a user can act on without a traceback; all others keep theirs."""
+    try:
+        yield
+    except Exception as error:
+        if message := _message(error):
+            raise click.ClickException(message) from error
+        raise
+
+
+def _message(error: BaseException) -> str | None:
+    """What a known error says, also from within the errors of Kedro that wrap it."""
+    from kedro.validation.exceptions import DataValidationError, ParameterValidationError
+
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, AssayError):
+            return str(link)
+        link = link.__cause__
+    return str(error) if isinstance(error, DataValidationError | ParameterValidationError) else None

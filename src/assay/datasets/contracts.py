@@ -1,0 +1,165 @@
+"""What every table promises, checked by pandera whenever the catalog saves or loads it (``validator:``).
+
+A contract checks names, types, missing and infinite values, and that rows are sorted and unique. Its errors name the
+dataset, the column, the check and a few examples.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandera.polars as pa
+import polars as pl
+from pandera.api.polars.types import PolarsData
+
+from assay.market.errors import DataError
+from assay.market.tables import (
+    BARS,
+    CLASSES,
+    FEED,
+    KEY,
+    LABELS,
+    LEDGER,
+    OPTIONAL_BARS,
+    OUTCOMES,
+    PREDICTIONS,
+    PRICES,
+    PROBABILITIES,
+    VOLUMES,
+)
+
+ROUNDING = 1e-6  # probabilities may miss a sum of one by this
+
+Columns = dict[str, pa.Column]
+
+
+class Contract(pa.DataFrameSchema):
+    """A pandera schema for tables in memory; a lazy table would be checked by its schema only, so it is refused.
+
+    Args:
+        columns: The columns that every such table has, or may have.
+        checks: Checks across columns.
+        others: Gives, for a table, the schema of the columns that are not fixed beforehand.
+    """
+
+    def __init__(
+        self,
+        columns: Columns,
+        checks: Sequence[pa.Check] = (),
+        others: Callable[[pl.DataFrame], Columns] = lambda _: {},
+    ) -> None:
+        super().__init__(columns, checks=list(checks))
+        self.others = others
+
+    def validate(self, check_obj: pl.DataFrame, *, lazy: bool = True) -> pl.DataFrame:  # type: ignore[override]
+        """Check a table and hand it back.
+
+        Args:
+            check_obj: The table.
+            lazy: Collect all faults before raising.
+
+        Raises:
+            DataError: It is not a polars table in memory.
+            pandera.errors.SchemaErrors: It breaks the contract.
+        """
+        if not isinstance(check_obj, pl.DataFrame):
+            raise DataError(
+                "table",
+                "cannot be checked",
+                expected="a polars DataFrame in memory",
+                found=type(check_obj),
+                do="collect it",
+            )
+        whole = pa.DataFrameSchema(self.columns | self.others(check_obj), checks=self.checks)
+        return whole.validate(check_obj, lazy=lazy)
+
+
+def _check(name: str, passes: pl.Expr) -> pa.Check:
+    """A check across columns; null where it cannot be decided passes."""
+    return pa.Check(lambda data: data.lazyframe.select(passes.fill_null(value=True)), name=name)
+
+
+def _is_finite(data: PolarsData) -> pl.LazyFrame:
+    return data.lazyframe.select(pl.col(data.key).is_finite())
+
+
+def _number(
+    *checks: pa.Check, dtype: type[pl.DataType] = pl.Float64, nullable: bool = True, required: bool = True
+) -> pa.Column:
+    finite = pa.Check(_is_finite, name="finite")
+    return pa.Column(dtype, [finite, *checks], nullable=nullable, required=required)
+
+
+def _columns(table: Mapping[str, Any], *, nullable: Sequence[str] = ()) -> Columns:
+    """Columns of a table of the domain; numbers finite, nothing null but what is named."""
+    numbers = {name: _number(nullable=name in nullable) for name, dtype in table.items() if dtype == pl.Float64}
+    return {name: pa.Column(dtype, nullable=name in nullable) for name, dtype in table.items()} | numbers
+
+
+def _follows(key: Sequence[str]) -> pl.Expr:
+    """Whether a row comes strictly after the one before it: sorted and unique in one pass."""
+    column, before = pl.col(key[0]), pl.col(key[0]).shift(1)
+    if len(key) == 1:
+        return column > before
+    return (column > before) | ((column == before) & _follows(key[1:]))
+
+
+def _by_key(*key: str) -> pa.Check:
+    return _check(f"sorted and unique by {', '.join(key)}", _follows(key))
+
+
+def _by_model() -> pa.Check:
+    """Models one after the other in any order, each sorted and unique by entity and time."""
+    same = pl.col("model") == pl.col("model").shift(1)
+    passes = pl.when(same).then(_follows(KEY)).otherwise(pl.col("model").is_first_distinct())
+    return _check("one block per model, sorted and unique by entity, time", passes)
+
+
+def _rest(fixed: Mapping[str, object], dtype: type[pl.DataType]) -> Callable[[pl.DataFrame], Columns]:
+    """All columns that are not fixed are finite or null numbers of one type."""
+    return lambda table: {name: _number(dtype=dtype) for name in table.columns if name not in fixed}
+
+
+def _outcomes(table: pl.DataFrame) -> Columns:
+    """Classes with their probabilities, or returns; told by the type of ``y_pred``."""
+    if table.schema.get("y_pred") != pl.Int8:
+        return {"y_true": _number(), "y_pred": _number(nullable=False)}
+    classes = pa.Check.isin(CLASSES)
+    total = _check("probabilities sum to 1", (pl.sum_horizontal(PROBABILITIES) - 1).abs() < ROUNDING)
+    shares = {name: _number(pa.Check.in_range(0, 1), nullable=False) for name in PROBABILITIES[1:]}
+    first = {PROBABILITIES[0]: _number(pa.Check.in_range(0, 1), total, nullable=False)}
+    return {name: pa.Column(pl.Int8, classes, nullable=name == "y_true") for name in OUTCOMES} | first | shares
+
+
+_POSITIVE, _AT_LEAST_ZERO = pa.Check.gt(0), pa.Check.ge(0)
+_BARS = (
+    _columns(BARS)
+    | {name: _number(_POSITIVE, nullable=name != "close") for name in PRICES}
+    | {name: _number(_AT_LEAST_ZERO, required=name not in OPTIONAL_BARS) for name in VOLUMES}
+)
+_BAR_CHECKS = (_by_key(*KEY), _check("high >= low", pl.col("high") >= pl.col("low")))
+_LABELS = _columns(LABELS, nullable=("start", "label_end", "forward_return", "scale", "label")) | {
+    "label": pa.Column(pl.Int8, pa.Check.isin(CLASSES), nullable=True)
+}
+_LABEL_CHECKS = (
+    _by_key(*KEY),
+    _check("start > time", pl.col("start") > pl.col("time")),
+    _check("label_end >= start", pl.col("label_end") >= pl.col("start")),
+    _check("label and label_end null together", pl.col("label").is_null() == pl.col("label_end").is_null()),
+)
+_PREDICTIONS = _columns(PREDICTIONS, nullable=("label_end", "forward_return", "scale"))
+_PREDICTION_CHECKS = (
+    _check("train_end < time", pl.col("train_end") < pl.col("time")),
+    _check("label_end > time", pl.col("label_end") > pl.col("time")),
+)
+
+Bars = Contract(_BARS, _BAR_CHECKS)
+Feed = Contract(_columns(FEED), [_by_key(*FEED)], _rest(FEED, pl.Float64))
+Panel = Contract(_BARS, _BAR_CHECKS, _rest(_BARS, pl.Float64))
+Features = Contract(
+    _columns({name: BARS[name] for name in KEY}), [_by_key(*KEY)], _rest(dict.fromkeys(KEY), pl.Float32)
+)
+Labels = Contract(_LABELS, _LABEL_CHECKS)
+ModelInput = Contract(_LABELS, _LABEL_CHECKS, _rest(_LABELS, pl.Float32))
+Predictions = Contract(_PREDICTIONS, [_by_key(*KEY), *_PREDICTION_CHECKS], _outcomes)
+Oos = Contract({"model": pa.Column(pl.String)} | _PREDICTIONS, [_by_model(), *_PREDICTION_CHECKS], _outcomes)
+Ledger = Contract(_columns(LEDGER), [_by_model()])

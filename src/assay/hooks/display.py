@@ -1,0 +1,108 @@
+"""What a person sees of a run: a bar while it goes on, a line per node, and at the end the verdict."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from rich.table import Table
+
+from assay.console import BARS, console, duration
+from assay.datasets.files import AtomicFile
+from assay.hooks.evidence import is_parameter
+from assay.hooks.measures import peak_memory, rows_of
+
+LOG_WIDTH = 160
+SHOWN = 4
+
+log = logging.getLogger(__name__)
+
+
+class Display:
+    """Shows progress over the nodes and, when they are done, each workload's verdict and where its report lies."""
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Open the bar over the nodes that will run."""
+        self._catalog, self._clock = catalog, perf_counter()
+        self._summaries: dict[str, Mapping[str, Any]] = {}
+        self._node_started: dict[str, float] = {}
+        if not console().is_terminal and not console().is_jupyter:
+            console().width = LOG_WIDTH
+        nodes = pipeline.nodes
+        if run_params["only_missing_outputs"]:
+            nodes = [node for node in nodes if not all(map(catalog.exists, node.outputs))]
+        self._bar = BARS.open("nodes", len(nodes))
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        """Start the node's clock."""
+        self._node_started[node.name] = perf_counter()
+
+    @hook_impl
+    def after_node_run(self, node: Node, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
+        """One line: node, time, rows in and out."""
+        seconds = duration(perf_counter() - self._node_started[node.name])
+        log.info("%s  %s  %s -> %s", node.name, seconds, _sizes(inputs), _sizes(outputs))
+        BARS.advance(self._bar)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:  # noqa: ANN401
+        """Keep the summaries for the end."""
+        workload, _, noun = dataset_name.partition(".")
+        if noun == "summary":
+            self._summaries[workload] = data
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """The verdicts, and what the run took."""
+        BARS.close_all()
+        if self._summaries:
+            console().print(_verdicts(self._summaries))
+            for workload in self._summaries:
+                self._print(f"report: {self._report(workload)}")
+        done = f"{len(self._node_started)} nodes" if self._node_started else "nothing to do, every output is fresh:"
+        self._print(f"{done} in {duration(perf_counter() - self._clock)}, peak memory {peak_memory():,.0f} MiB")
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Leave the terminal to the error, and say how to go on."""
+        BARS.close_all()
+        spent = duration(perf_counter() - self._clock)
+        log.error("stopped after %s; once the cause is mended, `assay resume` reruns only what is not fresh", spent)
+
+    def _report(self, workload: str) -> Path | str:
+        report = self._catalog.get(f"{workload}.report")
+        path = report.located() if isinstance(report, AtomicFile) else None
+        return path.resolve() if path else "none in this run"
+
+    def _print(self, text: str) -> None:
+        console().print(text, soft_wrap=True, markup=False, highlight=False)
+
+
+def _verdicts(summaries: Mapping[str, Mapping[str, Any]]) -> Table:
+    table = Table("workload", "verdict", "headline")
+    for workload, summary in summaries.items():
+        verdict = summary["verdict"]
+        table.add_row(workload, verdict["level"], verdict["headline"])
+    return table
+
+
+def _sizes(datasets: Mapping[str, Any]) -> str:
+    """``features 10,062 rows + plan``: parameters are left out, and so are the names after the fourth."""
+    sizes = rows_of(datasets)
+    parts = [_size(name, sizes.get(name), data) for name, data in datasets.items() if not is_parameter(name)]
+    more = [f"{len(parts) - SHOWN} more"] if len(parts) > SHOWN else []
+    return " + ".join([*parts[:SHOWN], *more]) or "nothing"
+
+
+def _size(name: str, size: int | None, data: object) -> str:
+    noun = name.rpartition(".")[2]
+    if size is None:
+        return noun
+    return f"{noun} {size:,}" if isinstance(data, Sequence) else f"{noun} {size:,} rows"

@@ -1,0 +1,22 @@
+"""Settings of the Kedro project."""
+
+from pathlib import Path
+
+from assay.hooks.display import Display
+from assay.hooks.evidence import Code, Fingerprints
+from assay.hooks.manifest import Manifests
+from assay.hooks.receipts import Receipts
+
+_fingerprints = Fingerprints()
+
+# Kedro calls the last hook first: receipts before those that speak about them.
+HOOKS = (Display(), Manifests(_fingerprints), Receipts(_fingerprints, Code(Path(__file__).parent)))
+
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
+
+# The base environment is enough to run; soft merging lets an environment change one number of a block.
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "base",
+    "merge_strategy": {"parameters": "soft"},
+}

@@ -1,0 +1,1 @@
+"""Direction and size of moves of perpetual futures, from the user's own files."""

@@ -1,0 +1,1 @@
+"""Daily direction of US stock indices, from twenty years of real data that come with a dependency."""

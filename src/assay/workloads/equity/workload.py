@@ -1,0 +1,16 @@
+"""The workload ``equity``: which heads it has and which models compete."""
+
+from assay.market.workload import Head, Workload
+from assay.workloads.equity.ingestion import create_ingestion
+
+MODELS = ("xgboost", "lightgbm", "random_forest")
+
+EQUITY = Workload(
+    name="equity",
+    heads=(
+        Head("signal", "classification", models=MODELS, baselines=("class_prior", "last_sign", "logistic")),
+        Head("forward_return", "regression", models=MODELS, baselines=("zero", "last_sign", "ridge")),
+    ),
+    ingestion=create_ingestion,
+    out_of_the_box=True,
+)

@@ -1,0 +1,164 @@
+"""Market features against slow loops over a dictionary of bars, and a market small enough for mental arithmetic."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from assay.market.features import engineer
+from assay.market.features.feature import REGISTRY
+
+START = datetime(2022, 1, 3, tzinfo=UTC)
+
+
+def tiny(closes):
+    """Panel of daily closes by entity; None where there is no bar."""
+    rows = [
+        {"entity": entity, "time": START + timedelta(days=day), "close": float(close), "volume": 1.0}
+        for entity, series in closes.items()
+        for day, close in enumerate(series)
+        if close is not None
+    ]
+    return pl.DataFrame(rows).with_columns(pl.col("time").cast(pl.Datetime("us", "UTC")))
+
+
+def by_entity(features, name):
+    return {entity: rows[name].to_list() for (entity,), rows in features.group_by("entity", maintain_order=True)}
+
+
+def test_the_market_leaves_the_entity_out(helpers):
+    panel = tiny({"A": [100, 110], "B": [100, 120], "C": [100, 90]})
+    features, _ = engineer(panel, helpers.rule("market", min_entities=3))
+    assert by_entity(features, "others_return_1") == {
+        "A": pytest.approx([None, 0.05]),
+        "B": pytest.approx([None, 0.0], abs=1e-7),
+        "C": pytest.approx([None, 0.15]),
+    }
+    assert by_entity(features, "relative_return_1")["C"] == pytest.approx([None, -0.25])
+    assert by_entity(features, "breadth") == {"A": [None, 0.5], "B": [None, 0.5], "C": [None, 1.0]}
+    assert by_entity(features, "return_rank_1") == {
+        "A": pytest.approx([None, 0.5]),
+        "B": pytest.approx([None, 2.5 / 3]),
+        "C": pytest.approx([None, 0.5 / 3]),
+    }
+
+
+def test_equal_returns_share_their_rank(helpers):
+    panel = tiny({"A": [100, 110], "B": [100, 110], "C": [100, 90]})
+    features, _ = engineer(panel, helpers.rule("market", min_entities=2))
+    assert by_entity(features, "return_rank_1")["A"] == by_entity(features, "return_rank_1")["B"]
+    assert by_entity(features, "return_rank_1")["A"][1] == pytest.approx(2 / 3)
+
+
+def test_too_few_entities_are_no_market(helpers):
+    panel = tiny({"A": [100, 110, 120], "B": [100, 120, 130], "C": [None, 90, 80]})
+    features, _ = engineer(panel, helpers.rule("market", min_entities=3))
+    for name in ("others_return_1", "relative_return_1", "breadth", "return_rank_1"):
+        assert [value is None for value in by_entity(features, name)["A"]] == [True, True, False], name
+
+
+def test_returns_across_a_gap_belong_to_no_market(helpers):
+    panel = tiny({"A": [100, 110, 121], "B": [100, None, 150], "C": [100, 100, 110], "D": [100, 110, 110]})
+    features, _ = engineer(panel, helpers.rule("market", min_entities=3))
+    assert by_entity(features, "others_return_1")["A"] == pytest.approx([None, 0.05, 0.05])
+    assert by_entity(features, "others_return_1")["B"] == [None, None]
+    assert by_entity(features, "return_rank_1")["B"] == [None, None]
+    assert by_entity(features, "return_rank_1")["D"][2] == pytest.approx(0.5 / 3)
+
+
+# --- slow loops over the shared market, with holes and staggered listings
+
+
+def own_returns(panel):
+    times = panel["time"].unique().sort().to_list()
+    before = dict(zip(times[1:], times, strict=False))
+    close = {(e, t): c for e, t, c in panel.select("entity", "time", "close").iter_rows()}
+    return {(e, t): c / close[e, before[t]] - 1 for (e, t), c in close.items() if (e, before.get(t)) in close}
+
+
+def others(own, entity, time, *, fewest=5):
+    """Returns of the other entities at a time; empty where there is no market."""
+    present = {e: r for (e, t), r in own.items() if t == time}
+    return [r for e, r in present.items() if e != entity] if entity in present and len(present) >= fewest else []
+
+
+def pairs(own, entity, times):
+    """Own and others' mean returns at times, NaN where undefined."""
+    return np.array(
+        [(own.get((entity, t), np.nan), np.mean(rest) if (rest := others(own, entity, t)) else np.nan) for t in times]
+    ).T
+
+
+def rank(values, entity):
+    valid = {e: v for e, v in values.items() if np.isfinite(v)}
+    if entity not in valid or len(valid) < 5:
+        return np.nan
+    below = sum(v < valid[entity] for v in valid.values())
+    ties = sum(v == valid[entity] for v in valid.values())
+    return (below + ties / 2) / len(valid)
+
+
+def window_sum(n):
+    return lambda own, entity, times: (
+        sum(own.get((entity, t), np.nan) for t in times[-n:]) if len(times) > n else np.nan
+    )
+
+
+ORACLES = {
+    "others_return_1": lambda own, e, t: pairs(own, e, t[-1:])[1].sum(),
+    "others_return_5": lambda own, e, t: pairs(own, e, t[-5:])[1].sum(),
+    "relative_return_1": lambda own, e, t: -np.diff(pairs(own, e, t[-1:]), axis=0).sum(),
+    "relative_return_5": lambda own, e, t: -np.diff(pairs(own, e, t[-5:]), axis=0).sum(),
+    "relative_return_20": lambda own, e, t: -np.diff(pairs(own, e, t[-20:]), axis=0).sum(),
+    "beta_60": lambda own, e, t: np.cov(pairs(own, e, t[-60:]))[0, 1] / np.cov(pairs(own, e, t[-60:]))[1, 1],
+    "breadth": lambda own, e, t: np.mean(np.array(rest) > 0) if (rest := others(own, e, t[-1])) else np.nan,
+}
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_agrees_with_the_slow_loop(helpers, name):
+    panel = helpers.market_panel(11, entities=6, bars=150, holes=0.004)
+    features, _ = engineer(panel, helpers.rule("market"))
+    own = own_returns(panel)
+    seen = 0
+    for entity in ("E0", "E5"):
+        column = features.filter(pl.col("entity") == entity)
+        times = column["time"].to_list()
+        for row in range(REGISTRY[name].warm_up, len(times), 7):
+            expected = ORACLES[name](own, entity, times[: row + 1])
+            seen += np.isfinite(expected)
+            got = column[name][row]
+            assert (np.nan if got is None else got) == pytest.approx(expected, rel=1e-4, abs=1e-7, nan_ok=True)
+    assert seen > 10
+
+
+@pytest.mark.parametrize("n", [1, 20])
+def test_ranks_of_returns_agree_with_the_slow_loop(helpers, n):
+    panel = helpers.market_panel(11, entities=7, bars=120, holes=0.01)
+    features, _ = engineer(panel, helpers.rule("market"))
+    own = own_returns(panel)
+    entities = panel["entity"].unique().to_list()
+    history = {e: panel.filter(pl.col("entity") == e)["time"].to_list() for e in entities}
+    for time in history["E6"][::9]:
+        sums = {e: window_sum(n)(own, e, [t for t in history[e] if t <= time]) for e in entities if time in history[e]}
+        for entity in sums:
+            got = features.row(by_predicate=(pl.col("entity") == entity) & (pl.col("time") == time), named=True)
+            expected = rank(sums, entity)
+            assert (got[f"return_rank_{n}"] is None) == np.isnan(expected)
+            assert got[f"return_rank_{n}"] == (None if np.isnan(expected) else pytest.approx(expected, abs=1e-6))
+
+
+def test_ranks_of_volume_agree_with_the_slow_loop(helpers):
+    panel = helpers.market_panel(11, entities=6, bars=60)
+    features, _ = engineer(panel, helpers.rule("market"))
+    last = panel["time"].max()
+    volume = {e: rows["volume"].to_numpy() for (e,), rows in panel.group_by("entity")}
+    relative = {e: v[-1] / v[-20:].mean() for e, v in volume.items()}
+    got = dict(features.filter(pl.col("time") == last).select("entity", "volume_rank_20").iter_rows())
+    assert got == pytest.approx({e: rank(relative, e) for e in relative})
+
+
+def test_every_feature_has_an_oracle():
+    ranks = {"return_rank_1", "return_rank_20", "volume_rank_20"}
+    assert {*ORACLES, *ranks} == {f.name for f in REGISTRY.values() if f.family == "market"}

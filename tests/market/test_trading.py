@@ -1,0 +1,107 @@
+"""Books of all models of a head: grain, figures and the records of the trial ledger."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from assay.market.backtest import bars_per_year, performance, portfolio
+from assay.market.costs import Costs, Funding
+from assay.market.execution import Execution
+from assay.market.plan import Learning, Plan
+from assay.market.trading import BUY_AND_HOLD, BacktestRule, describe_funding, measure, outer_trials, simulate
+
+ROWS, HORIZON = 120, 3
+
+
+@pytest.fixture
+def bars() -> pl.DataFrame:
+    rng = np.random.default_rng(5)
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    times = [start + timedelta(hours=4 * i) for i in range(ROWS)]
+    tables = []
+    for entity in ("A", "B"):
+        close = 100 * np.exp(rng.normal(0, 0.01, ROWS).cumsum())
+        prices = dict.fromkeys(("open", "high", "low", "close"), close)
+        tables.append(pl.DataFrame({"entity": entity, "time": times, **prices, "volume": 1.0, "jump": False}))
+    return pl.concat(tables).with_columns(pl.col("time").cast(pl.Datetime("us", "UTC")))
+
+
+@pytest.fixture
+def oos(bars: pl.DataFrame) -> pl.DataFrame:
+    rng = np.random.default_rng(6)
+    key = bars.select("entity", "time").filter(pl.col("time") >= bars["time"][40])
+    classes = [rng.integers(-1, 2, key.height) for _ in range(2)]
+    return pl.concat(
+        key.select(pl.lit(model).alias("model"), pl.all()).with_columns(y_pred=pl.Series(y, dtype=pl.Int8))
+        for model, y in zip(("one", "two"), classes, strict=True)
+    )
+
+
+def plan(**changed: Any) -> Plan:
+    fixed = {
+        "head": "signal",
+        "kind": "classification",
+        "roles": {"one": "model", "two": "baseline"},
+        "horizon": HORIZON,
+        "execution": Execution(),
+        "feature_set_id": "f",
+        "receipts": (),
+        "learning": Learning(),
+    }
+    return Plan.model_validate(fixed | changed)
+
+
+def rule(fee_bp: float = 2.0) -> BacktestRule:
+    return BacktestRule(costs=Costs(fee_bp=fee_bp, half_spread_bp=1.0))
+
+
+def books(bars: pl.DataFrame, oos: pl.DataFrame, fee_bp: float = 2.0) -> pl.DataFrame:
+    return simulate(bars, oos, plan(), rule=rule(fee_bp), settlements=None)
+
+
+def test_every_model_and_the_market_have_one_row_per_entity_and_bar(bars: pl.DataFrame, oos: pl.DataFrame) -> None:
+    ledger = books(bars, oos)
+    assert ledger["model"].unique(maintain_order=True).to_list() == ["one", "two", BUY_AND_HOLD]
+    assert set(ledger.group_by("model", "entity").len()["len"]) == {80}
+
+
+def test_figures_are_those_of_the_model_alone(bars: pl.DataFrame, oos: pl.DataFrame) -> None:
+    ledger = books(bars, oos)
+    told = measure(ledger, plan(), rule())["two"]["performance"]
+    book = portfolio(ledger.filter(pl.col("model") == "two"))
+    alone = performance(book, bars_per_year=bars_per_year(book["time"]))
+    assert {k: v for k, v in told.items() if k != "sharpe"} == {k: v for k, v in alone.items() if k != "sharpe"}
+    assert told["sharpe"]["value"] == pytest.approx(alone["sharpe"])
+    assert told["sharpe"]["low"] < told["sharpe"]["value"] < told["sharpe"]["high"]
+
+
+def test_curve_ends_where_the_book_ends(bars: pl.DataFrame, oos: pl.DataFrame) -> None:
+    told = measure(books(bars, oos), plan(), rule())["one"]
+    assert told["curve"]["equity"][-1] == pytest.approx(1 + told["performance"]["total_return"])
+    assert min(told["curve"]["drawdown"]) == pytest.approx(told["performance"]["max_drawdown"])
+
+
+def test_a_replay_is_no_new_trial_and_other_costs_are(bars: pl.DataFrame, oos: pl.DataFrame) -> None:
+    first, again = (outer_trials(books(bars, oos), plan(), rule()) for _ in range(2))
+    dearer = outer_trials(books(bars, oos, fee_bp=3.0), plan(), rule(3.0))
+    assert [t["id"] for t in first] == [t["id"] for t in again]
+    assert not {t["id"] for t in first} & {t["id"] for t in dearer}
+    assert [t["model"] for t in first] == ["one", "two"]
+    assert {t["scope"] for t in first} == {"outer"}
+    assert {len(t["net_returns"]) for t in first} == {80}
+
+
+def test_the_horizon_of_the_plan_is_the_holding_period(bars: pl.DataFrame, oos: pl.DataFrame) -> None:
+    longer = simulate(bars, oos, plan(horizon=9), rule=rule(), settlements=None)
+    assert longer["turnover"].sum() < books(bars, oos)["turnover"].sum()
+
+
+def test_funding_is_told_in_words(bars: pl.DataFrame, oos: pl.DataFrame) -> None:
+    assumed = Funding(kind="assumed", rate=0.0001, interval=timedelta(hours=8))
+    with_funding = rule().model_copy(update={"funding": assumed})
+    ledger = simulate(bars, oos, plan(), rule=with_funding, settlements=None)
+    assert "1 bp every 8 h" in describe_funding(bars, ledger, with_funding, None)
+    assert describe_funding(bars, ledger, rule(), None) == "No funding is charged."

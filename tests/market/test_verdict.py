@@ -1,0 +1,313 @@
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from pydantic import ValidationError
+
+from assay.market.errors import ConfigurationError
+from assay.market.evaluation import EvaluationRule, evaluate
+from assay.market.metrics import METRICS
+from assay.market.verdict import Primary, VerdictRule, verdict
+
+Facts = dict[str, Any]
+Difference = tuple[float | None, ...]
+
+PRIMARY = Primary(head="signal", model="boosted")
+RETURN_PRIMARY = Primary(head="forward_return", model="boosted", metric="ic")
+
+
+def estimate(value: float | None, low: float | None = None, high: float | None = None) -> Facts:
+    return {"value": value, "low": low, "high": high}
+
+
+GOOD, CHANCE, BAD = estimate(0.05, 0.01, 0.09), estimate(0.01, -0.03, 0.05), estimate(-0.05, -0.09, -0.01)
+PROFIT, LUCK = {"sharpe": estimate(1.2, 0.3, 2.1)}, {"sharpe": estimate(0.4, -0.5, 1.3)}
+
+
+def told(role: str, metrics: Facts, versus: Facts | None = None) -> Facts:
+    return {"role": role, "metrics": metrics, "versus": versus or {}}
+
+
+def evaluation(ic: Facts = CHANCE, kind: str = "classification", **metrics: Facts) -> Facts:
+    """What ``evaluate`` says about one model, a naive baseline and (classes) the model without direction."""
+    nothing = {name: estimate(None) for name in METRICS[kind]}
+    first, naive = ("direction_ic", "class_prior") if kind == "classification" else ("ic", "zero")
+    mine = {**nothing, first: ic, **metrics}
+    undefined = {name: {"difference": None, "low": None, "high": None} for name in METRICS[kind]}
+    models = {"boosted": told("model", mine, {naive: deepcopy(undefined)}), naive: told("baseline", dict(nothing))}
+    if kind == "classification":
+        models["boosted (volatility only)"] = told("volatility_only", dict(nothing))
+        models["boosted"]["versus"]["boosted (volatility only)"] = deepcopy(undefined)
+    info = {name: {"label": metric.label, "better": metric.better} for name, metric in METRICS[kind].items()}
+    return {
+        "kind": kind,
+        "rows": 4000,
+        "timestamps": 2000,
+        "effective_rows": 500.0,
+        "horizon": 5,
+        "confidence": 0.95,
+        "span": ["2010-01-01T00:00:00+00:00", "2018-01-01T00:00:00+00:00"],
+        "metric_info": info,
+        "models": models,
+        "skill": {"boosted": {"direction": {"ic": ic, "t_hac": 2.4}, "volatility": {}}},
+    }
+
+
+def set_rival(facts: Facts, rival: str, metric: str, value: float | None, difference: Difference) -> Facts:
+    facts["models"][rival]["metrics"][metric] = estimate(value, value - 0.02, value + 0.02)
+    middle, low, high = difference
+    facts["models"]["boosted"]["versus"][rival][metric] = {"difference": middle, "low": low, "high": high}
+    return facts
+
+
+def wanted_of(facts: Facts, name: str, rule: VerdictRule | None = None, primary: Primary = PRIMARY) -> Facts:
+    found = verdict(facts, LUCK, primary=primary, rule=rule)["wanted"]
+    return next(entry for entry in found if entry["metric"] == name)
+
+
+@pytest.mark.parametrize(
+    ("ic", "performance", "level"),
+    [
+        (GOOD, PROFIT, "evidence"),
+        (GOOD, LUCK, "weak"),
+        (CHANCE, PROFIT, "weak"),
+        (CHANCE, LUCK, "no evidence"),
+        (BAD, LUCK, "no evidence"),
+        (BAD, PROFIT, "weak"),
+        (GOOD, None, "weak"),
+        (CHANCE, None, "no evidence"),
+        (estimate(None), LUCK, "no evidence"),
+        (GOOD, {"sharpe": estimate(None)}, "weak"),
+        (estimate(0.3, 0.2, 0.4), LUCK, "implausible"),
+        (estimate(-0.3, -0.4, -0.2), LUCK, "implausible"),
+        (estimate(0.3, -0.1, 0.7), LUCK, "no evidence"),
+        (estimate(0.3), None, "implausible"),
+        (CHANCE, {"sharpe": estimate(9.0, 7.0, 11.0)}, "implausible"),
+        (GOOD, {"sharpe": estimate(9.0, -1.0, 19.0)}, "weak"),
+    ],
+)
+def test_the_level_follows_the_written_rules(ic: Facts, performance: Facts | None, level: str) -> None:
+    assert verdict(evaluation(ic), performance, primary=PRIMARY)["level"] == level
+
+
+@pytest.mark.parametrize(
+    ("ic", "performance", "words"),
+    [
+        (GOOD, PROFIT, "boosted called the direction of the next 5 bars better than chance"),
+        (GOOD, LUCK, "A hint, not proof: boosted leans the right way"),
+        (CHANCE, PROFIT, "A hint, not proof: boosted made money after costs"),
+        (CHANCE, LUCK, "There is no evidence that boosted knows"),
+        (estimate(0.3, 0.2, 0.4), LUCK, "treat this as a leak until proved otherwise"),
+    ],
+)
+def test_the_headline_is_one_plain_sentence(ic: Facts, performance: Facts | None, words: str) -> None:
+    headline = verdict(evaluation(ic), performance, primary=PRIMARY)["headline"]
+    assert words in headline
+    assert headline.count(".") == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "level"),
+    [
+        (VerdictRule(max_plausible_ic=0.04), "implausible"),
+        (VerdictRule(max_plausible_sharpe=1.0), "implausible"),
+        (VerdictRule(), "evidence"),
+    ],
+)
+def test_the_lines_of_the_rule_count(rule: VerdictRule, level: str) -> None:
+    assert verdict(evaluation(GOOD), PROFIT, primary=PRIMARY, rule=rule)["level"] == level
+
+
+def reasons_of(facts: Facts, performance: Facts | None = LUCK, primary: Primary = PRIMARY) -> list[str]:
+    return verdict(facts, performance, primary=primary)["reasons"]
+
+
+def test_reasons_give_number_interval_size_and_side() -> None:
+    direction = reasons_of(evaluation(GOOD))[0]
+    assert "is +0.050 [+0.010, +0.090] (95 % interval, overlap-aware t 2.4)" in direction
+    assert "4,000 rows, worth about 500 independent ones; the interval lies above 0" in direction
+    assert "the interval lies below 0" in reasons_of(evaluation(BAD))[0]
+    assert "undefined" in reasons_of(evaluation(estimate(None)))[0]
+
+
+def test_reasons_hold_the_claim_against_the_strongest_baseline() -> None:
+    facts = evaluation(GOOD)
+    assert "none of them has a direction" in reasons_of(facts)[1]
+    set_rival(facts, "class_prior", "direction_ic", 0.03, (0.02, -0.01, 0.05))
+    assert (
+        "class_prior, reaches +0.030 [+0.010, +0.050]; the difference is +0.020 [-0.010, +0.050]"
+        in reasons_of(facts)[1]
+    )
+
+
+def test_reasons_name_the_costs_and_a_missing_backtest() -> None:
+    assert "after the stated costs is 0.40 [-0.50, 1.30]" in reasons_of(evaluation())[2]
+    double = PRIMARY.model_copy(update={"cost_multiplier": 2.0})
+    assert "after 2 times the stated costs" in reasons_of(evaluation(), primary=double)[2]
+    assert "there is no backtest" in reasons_of(evaluation(), None)[2]
+    assert "no position was taken" in reasons_of(evaluation(), {"sharpe": estimate(None)})[2]
+
+
+def test_volatility_skill_is_told_and_called_no_evidence() -> None:
+    facts = evaluation()
+    assert not any("Volatility skill" in reason for reason in reasons_of(facts))
+    facts["skill"]["boosted"]["volatility"] = {"accuracy": estimate(0.036, 0.03, 0.042)}
+    found = next(reason for reason in reasons_of(facts) if reason.startswith("Volatility skill, no evidence"))
+    assert "gains +3.6 [+3.0, +4.2] points of accuracy over the class prior" in found
+
+
+def test_reasons_say_how_much_data_would_settle_it() -> None:
+    """IC .05 takes 2,472 independent rows: here 2,000 timestamps in 8 years are worth 500 of them."""
+    found = next(reason for reason in reasons_of(evaluation()) if reason.startswith("What would settle it"))
+    assert "0.05, 2,472 independent rows or 9,888 timestamps like these (7,888 more than here, about 32 years)" in found
+    assert "0.02, 15,456 independent rows" in found
+    assert "0.010 as observed" in found
+    known = evaluation()
+    known["effective_rows"] = 5000.0
+    enough = next(reason for reason in reasons_of(known) if reason.startswith("What would settle it"))
+    assert "0.05, 2,472 independent rows or 989 timestamps like these (which are here)" in enough
+    assert not any(reason.startswith("What would settle") for reason in reasons_of(evaluation(GOOD), PROFIT))
+
+
+def test_reasons_end_with_what_was_declared() -> None:
+    assert "One claim was declared beforehand (signal, boosted, Direction IC)" in reasons_of(evaluation())[-1]
+
+
+@pytest.mark.parametrize(
+    ("found", "prior", "difference", "status", "trivial"),
+    [
+        (0.58, 0.50, (0.08, 0.05, 0.11), "PASS", False),
+        (0.58, 0.57, (0.01, 0.005, 0.02), "WARNING", True),
+        (0.58, 0.54, (0.04, -0.01, 0.09), "WARNING", False),
+        (0.54, 0.40, (0.14, 0.10, 0.18), "FAIL", False),
+        (0.54, 0.56, (-0.02, -0.03, -0.01), "FAIL", True),
+        (None, 0.40, (None, None, None), "FAIL", False),
+    ],
+)
+def test_a_level_passes_only_with_skill_and_if_it_is_not_trivial(
+    found: Any, prior: float, difference: Difference, status: str, trivial: bool
+) -> None:
+    facts = set_rival(evaluation(accuracy=estimate(found, 0.5, 0.6)), "class_prior", "accuracy", prior, difference)
+    entry = wanted_of(facts, "accuracy")
+    assert (entry["status"], entry["trivial"], entry["found"], entry["wanted"]) == (status, trivial, found, 0.55)
+    assert entry["name"] == "Accuracy"
+
+
+def test_accuracy_is_also_held_against_the_model_without_direction() -> None:
+    facts = set_rival(evaluation(accuracy=estimate(0.58, 0.55, 0.6)), "class_prior", "accuracy", 0.4, (0.18, 0.1, 0.2))
+    set_rival(facts, "boosted (volatility only)", "accuracy", 0.57, (0.01, -0.01, 0.03))
+    entry = wanted_of(facts, "accuracy")
+    assert entry["status"] == "WARNING"
+    assert entry["note"].startswith("Against boosted (volatility only): +0.0100 [-0.0100, +0.0300]")
+
+
+@pytest.mark.parametrize(
+    ("found", "status"),
+    [
+        (estimate(0.62, 0.55, 0.69), "PASS"),
+        (estimate(0.62, 0.45, 0.79), "WARNING"),
+        (estimate(0.55, 0.52, 0.58), "FAIL"),
+        (estimate(None), "FAIL"),
+    ],
+)
+def test_directional_accuracy_is_held_against_a_coin(found: Any, status: str) -> None:
+    entry = wanted_of(evaluation(directional_accuracy_tradable=found), "directional_accuracy_tradable")
+    assert entry["status"] == status
+    assert ("Undefined: no call was made" in entry["note"]) == (found["value"] is None)
+    assert ("Against a coin" in entry["note"]) == (found["value"] is not None)
+    assert "On all bars this level takes an IC of 0.31" in entry["note"]
+
+
+def test_directional_accuracy_is_held_against_a_naive_forecast_that_beats_the_coin() -> None:
+    name = "directional_accuracy_tradable"
+    facts = evaluation(directional_accuracy_tradable=estimate(0.62, 0.55, 0.69))
+    set_rival(facts, "class_prior", name, 0.61, (0.01, -0.02, 0.04))
+    entry = wanted_of(facts, name)
+    assert (entry["status"], entry["trivial"]) == ("WARNING", True)
+    assert "Trivial: class_prior reaches this level too" in entry["note"]
+
+
+def test_a_lower_metric_is_wanted_below_its_level() -> None:
+    facts = evaluation(kind="regression", ic=GOOD, rmse=estimate(0.010, 0.009, 0.011))
+    set_rival(facts, "zero", "rmse", 0.020, (-0.010, -0.012, -0.008))
+    rule = VerdictRule(wanted={"regression": {"rmse": 0.015}})
+    entry = wanted_of(facts, "rmse", rule, RETURN_PRIMARY)
+    assert entry["status"] == "PASS"
+    assert entry["note"] == "Against zero: +0.0100 [+0.0080, +0.0120]; the interval lies above 0."
+    stricter = VerdictRule(wanted={"regression": {"rmse": 0.005}})
+    assert wanted_of(facts, "rmse", stricter, RETURN_PRIMARY)["status"] == "FAIL"
+
+
+def test_baselines_that_are_not_naive_make_nothing_trivial() -> None:
+    facts = set_rival(evaluation(accuracy=estimate(0.58, 0.5, 0.6)), "class_prior", "accuracy", 0.57, (0.1, 0.05, 0.2))
+    assert wanted_of(facts, "accuracy", VerdictRule(naive=("last_sign",)))["trivial"] is False
+    assert wanted_of(facts, "accuracy", VerdictRule(naive=("last_sign",)))["status"] == "WARNING"
+
+
+def test_wanted_levels_of_a_regression() -> None:
+    found = verdict(evaluation(kind="regression", ic=GOOD), LUCK, primary=RETURN_PRIMARY)["wanted"]
+    assert {entry["metric"]: entry["wanted"] for entry in found} == {"directional_accuracy": 0.58, "r2": 0.10}
+    assert "takes an IC of 0.32" in found[1]["note"]
+
+
+@pytest.mark.parametrize("model", ["nobody", "boosted (volatility only)"])
+def test_a_primary_that_was_not_evaluated_is_an_error(model: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"primary.model: was not evaluated(.|\n)*one of boosted, class_prior"):
+        verdict(evaluation(), LUCK, primary=Primary(head="signal", model=model))
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "ic"])
+def test_a_primary_that_is_not_about_direction_is_an_error(metric: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"primary.metric: does not measure direction(.|\n)*direction_rank_ic"):
+        verdict(evaluation(), LUCK, primary=Primary(head="signal", model="boosted", metric=metric))
+
+
+def test_a_misspelt_parameter_is_an_error() -> None:
+    with pytest.raises(ValidationError, match="max_plausable_ic"):
+        VerdictRule(max_plausable_ic=0.2)
+
+
+def simulated(seed: int, leak: float) -> Facts:
+    """A model that knows volatility, and with ``leak`` also the return: the two ways to look good."""
+    random = np.random.default_rng(seed)
+    n = 1500
+    volatility = np.exp(0.7 * np.sin(np.arange(n) / 40))
+    returns = volatility * random.standard_normal(n)
+    sides = np.clip(0.35 + 0.5 * (volatility - 0.8), 0.1, 0.9)
+    tilt = sides / 2 * np.clip(0.2 * random.standard_normal(n) + leak * returns, -0.9, 0.9)
+    p = np.stack([sides / 2 - tilt, 1 - sides, sides / 2 + tilt])
+    rows = pl.DataFrame(
+        {
+            "model": "boosted",
+            "entity": "index",
+            "time": pl.datetime_range(
+                pl.datetime(2020, 1, 1, time_zone="UTC"),
+                pl.datetime(2020, 1, 1, time_zone="UTC") + pl.duration(hours=n - 1),
+                interval="1h",
+                eager=True,
+            ),
+            "fold": np.repeat(np.arange(1, 6), n // 5),
+            "forward_return": returns,
+            "y_true": np.where(np.abs(returns) > 1.0, np.sign(returns), 0),
+            "y_pred": p.argmax(axis=0) - 1.0,
+            **dict(zip(("p_short", "p_neutral", "p_long"), p, strict=True)),
+        }
+    )
+    flat = rows.with_columns(model=pl.lit("class_prior"), y_pred=pl.lit(0.0), p_short=0.25, p_neutral=0.5, p_long=0.25)
+    roles = {"boosted": "model", "class_prior": "baseline"}
+    rule = EvaluationRule(replications=200)
+    return evaluate(pl.concat([rows, flat]), kind="classification", roles=roles, horizon=1, rule=rule)
+
+
+def test_volatility_skill_alone_is_no_evidence() -> None:
+    facts = simulated(seed=4, leak=0.0)
+    assert facts["skill"]["boosted"]["volatility"]["mcc"]["low"] > 0.05
+    assert verdict(facts, LUCK, primary=PRIMARY)["level"] == "no evidence"
+
+
+def test_a_leak_is_implausible() -> None:
+    found = verdict(simulated(seed=4, leak=0.3), LUCK, primary=PRIMARY)
+    assert found["level"] == "implausible"
+    assert any(reason.startswith("Alarm: an IC beyond 0.15") for reason in found["reasons"])
