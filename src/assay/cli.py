@@ -80,11 +80,14 @@ def _run(
     with _clear_errors():
         project = _open_project()
         from kedro.framework.session import KedroSession
+        from kedro.runner import SequentialRunner
 
         _require_pipelines(pipelines)
         session = KedroSession.create(project, env=env, runtime_params=params)
         with session:
-            session.run(pipeline_names=pipelines or None, only_missing_outputs=only_missing_outputs)
+            session.run(
+                pipeline_names=pipelines or None, runner=SequentialRunner(), only_missing_outputs=only_missing_outputs
+            )
 
 
 def _open_project() -> Path:

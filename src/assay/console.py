@@ -37,6 +37,7 @@ class Bars:
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
+        atexit.register(self.close_all)  # an interrupt reaches no hook, and would leave the cursor hidden
 
     def open(self, what: str, total: int) -> TaskID:
         """Add a bar under those that are open."""
@@ -51,7 +52,6 @@ class Bars:
                 speed_estimate_period=SLOWEST_STEP,
             )
             self._progress.start()
-            atexit.register(self.close_all)  # an interrupt reaches no hook, and would leave the cursor hidden
         return self._progress.add_task("  " * len(self._progress.tasks) + what, total=total)
 
     def advance(self, bar: TaskID) -> None:

@@ -105,20 +105,32 @@ KILLER = """
 
     random.seed(7)
     folder, size = Path(sys.argv[1]), 2**21
+    reader, writer = os.pipe()
+
+    class Page(Html):
+        def _write(self, file, data):
+            os.write(writer, b"1")
+            for start in range(0, size, 2**15):
+                file.write(data[start : start + 2**15].encode())
+
     def page(version):
-        return Html(filepath=str(folder / "report.html"), version=Version(None, version))
+        return Page(filepath=str(folder / "report.html"), version=Version(None, version))
+
     page("0000").save("0" * size)
     for round in range(1, 31):
+        os.read(reader, 2**16)
         child = os.fork()
         if child == 0:
             for number in range(1000):
                 page(f"{round:02}{number:04}").save(str(number % 10) * size)
-        time.sleep(random.uniform(0.001, 0.03))
+        os.read(reader, 1)
+        time.sleep(random.uniform(0, 0.02))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+        os.write(writer, b"1")
         newest = page(None).load()
         assert len(newest) == size and set(newest) == {newest[0]}, f"torn in round {round}"
-    print(len(list(folder.rglob("*.part"))), len(list(folder.rglob("report.html/*/report.html"))))
+    print(len(list(folder.rglob("*.part"))))
 """
 
 
@@ -127,9 +139,7 @@ def test_kill_in_mid_write_never_leaves_a_torn_file(tmp_path: Path) -> None:
         [sys.executable, "-c", textwrap.dedent(KILLER), str(tmp_path)], capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr[-2000:]
-    interrupted, finished = map(int, run.stdout.split())
-    assert interrupted > 5, "the kills did not hit any write"
-    assert finished > 5, "the kills hit before any write"
+    assert int(run.stdout) > 0, "the kills did not hit any write"
 
 
 def test_truncated_parquet_names_the_file_and_what_to_do(tmp_path: Path) -> None:

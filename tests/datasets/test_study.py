@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import optuna
@@ -79,20 +78,19 @@ KILLER = """
                 study.tell(trial, trial.suggest_float("x", 0, 1))
                 os.write(writer, b"1")
         os.close(writer)
-        time.sleep(random.uniform(0.02, 0.08))
+        told += len(os.read(reader, 1))
+        time.sleep(random.uniform(0, 0.03))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         told += len(os.read(reader, 2**16))
+        signal.alarm(25)  # a lock of a dead process would hold this up for thirty seconds
         complete = [t for t in search().trials if t.state.name == "COMPLETE"]
         assert told <= len(complete) <= told + round + 1, (told, len(complete))
-    print(told)
+        signal.alarm(0)
 """
 
 
 def test_kills_lose_no_finished_trial_and_never_wait_for_a_dead_lock(tmp_path: Path) -> None:
     command = [sys.executable, "-c", textwrap.dedent(KILLER), str(tmp_path / "study.log")]
-    start = time.monotonic()
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-2000:]
-    assert int(run.stdout) > 0, "the kills hit before any trial"
-    assert time.monotonic() - start < 25, "a dead process held the lock"

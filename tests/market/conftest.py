@@ -45,7 +45,9 @@ def make_toy_market(
         pl.when(known).then(end).alias("label_end"),
         pl.when(known).then(pl.Series(outcome * 0.01)).alias("forward_return"),
         pl.lit(0.01).alias("scale"),
-        pl.when(known).then(pl.Series(np.where(np.abs(outcome) > 0.5, np.sign(outcome), 0), dtype=pl.Int8)).alias("label"),
+        pl.when(known)
+        .then(pl.Series(np.where(np.abs(outcome) > 0.5, np.sign(outcome), 0), dtype=pl.Int8))
+        .alias("label"),
     )
     return features, labels
 

@@ -12,7 +12,7 @@ from assay.market.errors import ConfigurationError, DataError
 from assay.market.evaluation import EvaluationRule, evaluate
 from assay.market.metrics import METRICS
 from assay.market.metrics.forecasts import Array
-from assay.market.significance import optimal_block
+from assay.market.significance import ic_t, optimal_block
 
 Facts = dict[str, Any]
 
@@ -179,12 +179,11 @@ def test_folds_where_a_metric_is_undefined_are_left_out_of_its_mean(result: Fact
 
 
 def test_rows_without_a_label_are_left_out_and_counted(table: pl.DataFrame) -> None:
-    last = table["time"].max() - timedelta(hours=16)
-    without = table.with_columns(y_true=pl.when(pl.col("time") <= last).then("y_true"))
-    result = evaluated(without)
-    expected = evaluated(table.filter(pl.col("time") <= last))
+    """Four decisions at the end, and one in the first fold, which is not among the common rows."""
+    labelled = (pl.col("time") <= table["time"].max() - timedelta(hours=16)) & (pl.col("time") > table["time"].min())
+    result = evaluated(table.with_columns(y_true=pl.when(labelled).then("y_true")))
     assert result["unlabelled"] == 4 * 3
-    assert result["models"] == expected["models"]
+    assert result["models"] == evaluated(table.filter(labelled))["models"]
 
 
 def test_only_rows_that_all_models_answered_are_common(table: pl.DataFrame) -> None:
@@ -267,13 +266,30 @@ def test_drawing_rows_one_by_one_would_be_too_narrow(monkeypatch: pytest.MonkeyP
     assert honest["high"] - honest["low"] > 1.3 * (careless["high"] - careless["low"])
 
 
-def test_the_block_length_is_that_of_products_and_losses_of_the_models() -> None:
-    result, returns, predicted = evaluated_returns(600, seed=2)
-    later = slice(240, None)
-    score, realised = predicted[later], returns[later]
+def longest_blocks(returns: Array, predicted: Array) -> tuple[float, float]:
+    score, realised = predicted[240:], returns[240:]
     product = ((score - score.mean()) * (realised - realised.mean())).mean(axis=1)
     loss = ((realised - score) ** 2).mean(axis=1)
-    assert result["block_length"] == pytest.approx(optimal_block([product, loss], horizon=HORIZON))
+    return optimal_block([product], horizon=HORIZON), optimal_block([loss], horizon=HORIZON)
+
+
+@pytest.mark.parametrize(("seed", "longer"), [(9, "product"), (0, "loss")])
+def test_the_block_is_the_longest_that_products_and_losses_of_the_models_ask_for(seed: int, longer: str) -> None:
+    result, returns, predicted = evaluated_returns(600, seed)
+    product, loss = longest_blocks(returns, predicted)
+    assert (product > loss) == (longer == "product")
+    assert result["block_length"] == pytest.approx(max(product, loss))
+
+
+def test_the_horizon_reaches_blocks_lags_and_effective_rows(table: pl.DataFrame, result: Facts) -> None:
+    longer = evaluate(table, kind="classification", roles=ROLES, horizon=80, rule=QUICK)
+    rows = table.filter((pl.col("model") == "boosted") & (pl.col("fold") >= 3)).sort("time", "entity")
+    score, returns = (rows["p_long"] - rows["p_short"]).to_numpy(), rows["forward_return"].to_numpy()
+    t = ic_t(score, returns, np.arange(0, rows.height, 3), horizon=80)
+    assert longer["block_length"] >= 80.0
+    assert longer["skill"]["boosted"]["direction"]["t_hac"] == pytest.approx(t)
+    assert t != pytest.approx(result["skill"]["boosted"]["direction"]["t_hac"])
+    assert longer["effective_rows"] == pytest.approx(result["effective_rows"] * HORIZON / 80)
 
 
 @pytest.mark.parametrize("roles", [{"boosted": "model"}, {"boosted": "modell", "class_prior": "baseline"}])

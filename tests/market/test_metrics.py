@@ -151,11 +151,14 @@ def test_the_zero_forecast_has_zero_skill_and_no_direction(values: ReturnForecas
 
 def test_a_resample_where_a_forecast_is_constant_is_undefined_not_noise() -> None:
     """Constant inside each fold, e.g. a class prior: a resample of one fold has no correlation, only rounding."""
-    forecasts = ReturnForecasts(np.random.default_rng(1).standard_normal(40), np.repeat([0.1, 0.3], 20))
-    columns = dict(statistics(forecasts))
-    first_half = {name: column[:20].sum() for name, column in columns.items()}
-    assert not math.isnan(METRICS["regression"]["ic"].value(sum_over(forecasts)))
-    assert math.isnan(METRICS["regression"]["ic"].value(first_half))
+    ic = METRICS["regression"]["ic"]
+    for seed in range(30):
+        random = np.random.default_rng(seed)
+        split = int(random.integers(5, 35))
+        forecasts = ReturnForecasts(random.standard_normal(40), np.repeat(random.random(2), [split, 40 - split]))
+        first_fold = {name: column[:split].sum() for name, column in statistics(forecasts)}
+        assert not math.isnan(ic.value(sum_over(forecasts)))
+        assert math.isnan(ic.value(first_fold))
 
 
 def test_no_calls_leave_direction_undefined_but_mcc_zero(classes: ClassForecasts) -> None:
@@ -286,7 +289,8 @@ def test_a_missing_forecast_is_an_error(missing: float | None) -> None:
         return_forecasts(prediction_rows(y_true=[0.1, 0.2], y_pred=[0.3, missing]))
 
 
-@pytest.mark.parametrize("p_long", [[0.5, 0.9], [0.5, -0.1]])
-def test_probabilities_that_are_none_are_an_error(p_long: list[float]) -> None:
+@pytest.mark.parametrize("row", [(0.3, 0.3, 0.9), (0.8, 0.3, -0.1)])
+def test_probabilities_that_are_none_are_an_error(row: tuple[float, ...]) -> None:
+    columns = {name: [1 / 3, p] for name, p in zip(("p_short", "p_neutral", "p_long"), row, strict=True)}
     with pytest.raises(DataError, match="class probabilities: are not a distribution"):
-        class_forecasts(prediction_rows(p_long=p_long))
+        class_forecasts(prediction_rows(**columns))

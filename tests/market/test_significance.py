@@ -192,6 +192,15 @@ def test_sharpe_is_annualised_and_its_interval_that_of_arch() -> None:
     assert found["high"] == pytest.approx(high, abs=0.15)
 
 
+def test_the_sharpe_of_each_resample_is_that_of_its_rows() -> None:
+    returns = 0.5 + np.random.default_rng(1).standard_normal(25)
+    weights = weights_of(25, 3.0, BootstrapRule(seed=4)).astype(int)
+    drawn = [np.repeat(returns, row) for row in weights]
+    expected = np.quantile([x.mean() / x.std(ddof=1) * np.sqrt(252) for x in drawn], [0.025, 0.975])
+    found = sharpe_interval(returns, bars_per_year=252, block=3.0, seed=4)
+    assert [found["low"], found["high"]] == pytest.approx(expected)
+
+
 def test_every_argument_of_the_sharpe_interval_counts() -> None:
     returns = 0.01 * autoregressive(400, 0.7, 3)
     given = {"bars_per_year": 252, "block": 5.0, "seed": 1}

@@ -220,6 +220,12 @@ def test_directional_accuracy_is_held_against_a_coin(found: Any, status: str) ->
     assert "On all bars this level takes an IC of 0.31" in entry["note"]
 
 
+def test_a_level_that_a_coin_reaches_is_trivial() -> None:
+    facts = evaluation(directional_accuracy_tradable=estimate(0.62, 0.55, 0.69))
+    rule = VerdictRule(wanted={"classification": {"directional_accuracy_tradable": 0.45}})
+    assert wanted_of(facts, "directional_accuracy_tradable", rule)["trivial"] is True
+
+
 def test_directional_accuracy_is_held_against_a_naive_forecast_that_beats_the_coin() -> None:
     name = "directional_accuracy_tradable"
     facts = evaluation(directional_accuracy_tradable=estimate(0.62, 0.55, 0.69))
@@ -227,6 +233,8 @@ def test_directional_accuracy_is_held_against_a_naive_forecast_that_beats_the_co
     entry = wanted_of(facts, name)
     assert (entry["status"], entry["trivial"]) == ("WARNING", True)
     assert "Trivial: class_prior reaches this level too" in entry["note"]
+    set_rival(facts, "class_prior", name, 0.58, (0.04, -0.02, 0.10))
+    assert wanted_of(facts, name)["status"] == "WARNING"
 
 
 def test_a_lower_metric_is_wanted_below_its_level() -> None:

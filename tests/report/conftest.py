@@ -19,7 +19,13 @@ CLASS_METRICS = {
     "mcc": ("MCC", "higher", "coefficient", "Matthews correlation coefficient.", 0.03),
     "f1_macro": ("F1 (macro)", "higher", "share", "Mean F1 of the classes.", 0.33),
     "log_loss": ("Log loss", "lower", "nats", "Mean negative log probability of what happened.", 1.06),
-    "directional_accuracy_tradable": ("Directional accuracy (tradable)", "higher", "share", "Right sign on called rows.", 0.52),
+    "directional_accuracy_tradable": (
+        "Directional accuracy (tradable)",
+        "higher",
+        "share",
+        "Right sign on called rows.",
+        0.52,
+    ),
     "coverage_tradable": ("Coverage (tradable)", "higher", "share", "Rows with a call.", 0.38),
     "roc_auc_macro": ("ROC AUC (macro)", "higher", "share", "Mean one-against-rest area.", 0.53),
     "direction_ic": ("Direction IC", "higher", "coefficient", "Correlation of p(LONG) - p(SHORT) and return.", 0.02),
@@ -44,7 +50,13 @@ CLASS_MODELS = {
     "last_sign": "baseline",
     "logistic": "baseline",
 }
-RETURN_MODELS = {"xgboost": "model", "lightgbm": "model", "random_forest": "model", "zero": "baseline", "ridge": "baseline"}
+RETURN_MODELS = {
+    "xgboost": "model",
+    "lightgbm": "model",
+    "random_forest": "model",
+    "zero": "baseline",
+    "ridge": "baseline",
+}
 
 
 def _iso(days: float) -> str:
@@ -102,7 +114,9 @@ def _return_extras(rng: np.random.Generator) -> dict[str, Any]:
 def _evaluation(kind: str) -> dict[str, Any]:
     rng = np.random.default_rng(11)
     spec, roles = (CLASS_METRICS, CLASS_MODELS) if kind == "classification" else (RETURN_METRICS, RETURN_MODELS)
-    metrics = {name: _metrics(rng, spec, {"model": 1.1, "volatility_only": 0.3}.get(role, 0)) for name, role in roles.items()}
+    metrics = {
+        name: _metrics(rng, spec, {"model": 1.1, "volatility_only": 0.3}.get(role, 0)) for name, role in roles.items()
+    }
     if kind == "classification":
         metrics["class_prior"]["direction_ic"] = {"value": None, "low": None, "high": None}
         metrics["class_prior"]["directional_accuracy_tradable"] = {"value": None, "low": None, "high": None}
@@ -192,7 +206,12 @@ def _importance(names: list[str]) -> list[dict[str, Any]]:
     features = ["volatility_20", "return_5_over_volatility", "vix_close", "vix_age", "rsi_14", "wti_change_20"]
     features += [f"alpha_{number}" for number in range(1, 25)]
     return [
-        {"model": model, "feature": feature, "mean": float(0.12 * 0.86**rank), "std": float(0.03 * rng.uniform(0.2, 1) * 0.9**rank)}
+        {
+            "model": model,
+            "feature": feature,
+            "mean": float(0.12 * 0.86**rank),
+            "std": float(0.03 * rng.uniform(0.2, 1) * 0.9**rank),
+        }
         for model in names
         for rank, feature in enumerate(rng.permutation(features).tolist() if model != names[0] else features)
     ]
@@ -234,7 +253,16 @@ def _head(kind: str) -> HeadFacts:
 def _wanted() -> list[dict[str, Any]]:
     rows = [
         ("accuracy", 0.55, 0.473, 0.45, 0.497, "FAIL", False, "Would need an IC of about 0.5 with volatility known."),
-        ("directional_accuracy_tradable", 0.60, 0.533, 0.51, 0.557, "FAIL", False, "60 % on all bars needs an IC of 0.31."),
+        (
+            "directional_accuracy_tradable",
+            0.60,
+            0.533,
+            0.51,
+            0.557,
+            "FAIL",
+            False,
+            "60 % on all bars needs an IC of 0.31.",
+        ),
         ("coverage_tradable", 0.30, 0.39, 0.37, 0.41, "PASS", True, "The last sign covers every row."),
         ("direction_ic", 0.05, 0.0339, 0.0111, 0.0591, "WARNING", False, "Within the interval, not shown."),
     ]
@@ -246,7 +274,8 @@ def _catalogue() -> dict[str, Any]:
     families = {"momentum": 12, "volatility": 9, "volume": 6, "trend": 8, "macro": 5}
     features = [
         {
-            "name": f"{family}_{number}", "family": family, "unit": "share", "window": 5 * number, "warm_up": 5 * number,
+            "name": f"{family}_{number}", "family": family, "unit": "share",
+            "window": 5 * number, "warm_up": 5 * number,
             "definition": f"Change of the close over {5 * number} bars divided by its volatility.",
             "sources": ["close", "volume"], "reference": "Wilder 1978", "coverage": 0.97,
         }
@@ -264,8 +293,13 @@ def _catalogue() -> dict[str, Any]:
 def _quality() -> dict[str, Any]:
     return {
         "bars": {"rows_in": 10066, "rows_out": 10062, "counts": {"duplicate, equal": 3, "close not positive": 1}},
-        "feeds": {"vix": {"rows": 1259, "latency": "next session"}, "wti": {"rows": 5030, "latency": "5 business days"}},
-        "entities": [{"entity": name, "first": _iso(0), "last": _iso(7300), "rows": 5031} for name in ("SP500", "NASDAQ")],
+        "feeds": {
+            "vix": {"rows": 1259, "latency": "next session"},
+            "wti": {"rows": 5030, "latency": "5 business days"},
+        },
+        "entities": [
+            {"entity": name, "first": _iso(0), "last": _iso(7300), "rows": 5031} for name in ("SP500", "NASDAQ")
+        ],
         "stale_open_share": 0.612,
         "notes": ["Open-based features are off."],
     }
@@ -278,7 +312,7 @@ def _manifest() -> dict[str, Any]:
             "inputs": {"sp500.parquet": "ab" * 32, "nasdaq.parquet": "cd" * 32},
             "packages": {"polars": "2.1.0", "xgboost": "3.2.0"}, "seeds": {"models": 7, "bootstrap": 11},
         },
-        "run": {"run_id": "20250102T080500", "started": "2025-01-02T08:05:00+00:00", "env": "base", "pipelines": ["equity"]},
+        "run": {"run_id": "20250102T080500", "started": "2025-01-02T08:05:00+00:00", "env": "base"},
     }  # fmt: skip
 
 
@@ -288,16 +322,13 @@ def sample_facts() -> ReportFacts:
         workload="equity",
         verdict={
             "level": "weak",
-            "headline": "A hint, not proof: xgboost leans the right way over the next 5 bars, but after costs it may be luck.",
+            "headline": "A hint, not proof: xgboost leans the right way, but after costs it may be luck.",
             "reasons": [
-                "Direction: the Direction IC of xgboost is +0.036 [+0.013, +0.061] (95 % interval, overlap-aware t 1.2) "
-                "on 2,856 rows, worth about 307 independent ones; the interval lies above 0.",
-                "Baselines: the strongest, last_sign, reaches +0.022 [-0.001, +0.047]; the difference is +0.015 "
-                "[+0.002, +0.027], the interval lies above 0.",
-                "Profit: the net Sharpe ratio after the stated costs is 0.47 [-0.14, 1.10] a year; the interval includes 0.",
-                "What would settle it (a true IC of this size found with 80 % power, one-sided 5 %; labels overlap over "
-                "5 bars): 0.02, 15,455 independent rows or 71,800 timestamps like these (70,372 more than here, about "
-                "492 years); 0.036 as observed, 4,770 independent rows or 22,160 timestamps like these.",
+                "Direction: the IC of xgboost is +0.036 [+0.013, +0.061] on 2,856 rows; the interval lies above 0.",
+                "Baselines: the strongest, last_sign, reaches +0.022 [-0.001, +0.047].",
+                "Profit: the net Sharpe ratio is 0.47 [-0.14, 1.10] a year; the interval includes 0.",
+                "What would settle it (a true IC of this size found with 80 % power, one-sided 5 %): 0.02, 15,455 "
+                "independent rows or 71,800 timestamps like these (70,372 more than here, about 492 years).",
                 "These rules are a first set. One claim was declared beforehand; everything else here is exploratory.",
             ],
             "wanted": _wanted(),

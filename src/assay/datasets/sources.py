@@ -256,8 +256,8 @@ def _read_file(path: Path, layout: Layout) -> pl.DataFrame:
     chosen = choose_columns(raw.columns, layout.columns, needed, file=file)
     if raw.is_empty():
         raise DataError(file, "has no rows", expected="at least one", do="remove the file, or make it again")
-    ignored = [name for name in raw.columns if name not in chosen.values()]
-    logger.info("%s: %d rows, %d columns left out %s", path.name, len(raw), len(ignored), ignored)
+    if ignored := [name for name in raw.columns if name not in chosen.values()]:
+        logger.info("%s: %d columns are not used: %s", path.name, len(ignored), ", ".join(ignored))
     table = pl.DataFrame([_parsed(raw[column], name, layout, file=file) for name, column in chosen.items()])
     if "entity" in layout.required and "entity" not in chosen:
         return table.with_columns(entity=pl.lit(_symbol(path, layout)))

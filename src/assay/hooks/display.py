@@ -66,8 +66,11 @@ class Display:
             console().print(_verdicts(self._summaries))
             for workload in self._summaries:
                 self._print(f"report: {self._report(workload)}")
-        done = f"{len(self._node_started)} nodes" if self._node_started else "nothing to do, every output is fresh:"
-        self._print(f"{done} in {duration(perf_counter() - self._clock)}, peak memory {peak_memory():,.0f} MiB")
+        if not self._node_started:
+            self._print("nothing to do: every output is fresh")
+            return
+        spent = duration(perf_counter() - self._clock)
+        self._print(f"{len(self._node_started)} nodes in {spent}, peak memory {peak_memory():,.0f} MiB")
 
     @hook_impl
     def on_pipeline_error(self) -> None:
@@ -78,8 +81,9 @@ class Display:
 
     def _report(self, workload: str) -> Path | str:
         report = self._catalog.get(f"{workload}.report")
-        path = report.located() if isinstance(report, AtomicFile) else None
-        return path.resolve() if path else "none in this run"
+        if isinstance(report, AtomicFile) and report.saved_path().is_file():
+            return report.saved_path().resolve()
+        return "none in this run"
 
     def _print(self, text: str) -> None:
         console().print(text, soft_wrap=True, markup=False, highlight=False)

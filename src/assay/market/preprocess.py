@@ -137,6 +137,8 @@ def fit_preprocessor(features: pl.DataFrame, target: Target, rule: PreprocessRul
     Raises:
         DataError: There is no row, or no feature survives.
     """
+    if not features.height:
+        raise DataError("features", "there is no row to fit the preprocessor on", expected="training rows", found=0)
     names = [name for name in features.columns if name not in KEY]
     finite = features.select(pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in names)
     dropped = _unusable(finite, rule.min_coverage)
@@ -192,8 +194,6 @@ def rank_correlation(values: pl.DataFrame, target: Target) -> Floats:
 
 def _unusable(finite: pl.DataFrame, min_coverage: float) -> dict[str, str]:
     """Reasons for the columns that are mostly missing or constant."""
-    if not finite.height:
-        raise DataError("features", "there is no row to fit the preprocessor on", expected="training rows", found=0)
     reasons = {}
     for name in finite.columns:
         column = finite[name]

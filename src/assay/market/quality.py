@@ -210,8 +210,8 @@ def _first_cause(causes: Mapping[str, pl.Expr]) -> pl.Expr:
 
 
 def _price_faults(name: str) -> dict[str, pl.Expr]:
-    price = pl.col(name)
-    causes = {"missing": price.is_null(), "not_finite": ~price.is_finite(), "not_positive": price <= 0}
+    price, finite = pl.col(name), pl.col(name).is_finite()
+    causes = {"missing": price.is_null(), "not_finite": ~finite, "not_positive": finite & (price <= 0)}
     return {f"{name}_{cause}": found for cause, found in causes.items()}
 
 
@@ -221,8 +221,9 @@ def _bar_faults(columns: Sequence[str]) -> list[Faults]:
     for name in ("open", "high", "low"):
         single |= {cause: ([name], found) for cause, found in _price_faults(name).items() if "missing" not in cause}
     for name in (volume for volume in VOLUMES if volume in columns):
-        single[f"{name}_not_finite"] = ([name], ~pl.col(name).is_finite())
-        single[f"{name}_negative"] = ([name], pl.col(name) < 0)
+        finite = pl.col(name).is_finite()
+        single[f"{name}_not_finite"] = ([name], ~finite)
+        single[f"{name}_negative"] = ([name], finite & (pl.col(name) < 0))
     above, below = 1 + ROUNDING, 1 - ROUNDING
     outside = (pl.col("open") > pl.col("high") * above) | (pl.col("open") < pl.col("low") * below)
     return [

@@ -108,6 +108,7 @@ class Recipe:
         model: Fitted model.
         target_scale: See `Design`.
         training: What the fit has seen.
+        best_iteration: Boosting rounds that early stopping kept, else None.
     """
 
     plan: RecipePlan
@@ -116,6 +117,7 @@ class Recipe:
     model: Model
     target_scale: float
     training: Training
+    best_iteration: int | None = None
 
     def predict(self, features: pl.DataFrame) -> Floats:
         """Predict rows of a features table of the same feature set.
@@ -156,7 +158,7 @@ class Recipe:
             "tail": plan.tail,
             "feature_columns": self.feature_columns,
             "importance": self.importance(),
-            "best_iteration": self.model.best_iteration,
+            "best_iteration": self.best_iteration,
             "target_scale": self.target_scale,
             "training": self.training.to_dict(),
             "versions": {name: import_module(name).__version__ for name in ("numpy", "polars", plan.params.library)},
@@ -181,7 +183,15 @@ def fit_recipe(features: pl.DataFrame, labels: pl.DataFrame, plan: RecipePlan) -
     """
     design = prepare(features, labels, plan)
     model = fit_model(design, plan)
-    return Recipe(plan, tuple(feature_names(features)), design.inputs, model, design.target_scale, design.training)
+    return Recipe(
+        plan=plan,
+        feature_columns=tuple(feature_names(features)),
+        inputs=design.inputs,
+        model=model,
+        target_scale=design.target_scale,
+        training=design.training,
+        best_iteration=model.best_iteration,
+    )
 
 
 def prepare(features: pl.DataFrame, labels: pl.DataFrame, plan: RecipePlan) -> Design:
@@ -309,7 +319,12 @@ def _restore(card: dict[str, Any], files: Files) -> Recipe:
         tail=card["tail"],
     )
     raw = params.inputs
-    inputs: Inputs = RawColumns(raw) if raw is not None else Preprocessor.from_json(member(files, PREPROCESS))
-    model = restore(params, plan.kind, files)
-    columns, training = tuple(card["feature_columns"]), Training.from_dict(card["training"])
-    return Recipe(plan, columns, inputs, model, card["target_scale"], training)
+    return Recipe(
+        plan=plan,
+        feature_columns=tuple(card["feature_columns"]),
+        inputs=RawColumns(raw) if raw is not None else Preprocessor.from_json(member(files, PREPROCESS)),
+        model=restore(params, plan.kind, files),
+        target_scale=card["target_scale"],
+        training=Training.from_dict(card["training"]),
+        best_iteration=card["best_iteration"],
+    )

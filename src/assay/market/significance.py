@@ -70,7 +70,6 @@ def resample_weights(n: int, *, block: float, rule: BootstrapRule) -> Iterator[A
     for first in range(0, rule.replications, REPLICATIONS_AT_ONCE):
         count = min(REPLICATIONS_AT_ONCE, rule.replications - first)
         begins = generator.random((count, n)) < 1.0 / block
-        begins[:, 0] = True
         slots = np.broadcast_to(np.arange(n), (count, n))
         last_begin = np.maximum.accumulate(np.where(begins, slots, 0), axis=1)
         starts = generator.integers(0, n, size=(count, n))

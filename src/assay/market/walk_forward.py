@@ -116,5 +116,5 @@ def _fit_receipt(recipe: Recipe, receipt: Receipt) -> dict[str, Any]:
         "test_rows": receipt.test_rows,
         "features": list(inputs.columns),
         "dropped": inputs.dropped if isinstance(inputs, Preprocessor) else {},
-        "best_iteration": recipe.model.best_iteration,
+        "best_iteration": recipe.best_iteration,
     }

@@ -54,7 +54,8 @@ class ReportFacts:
         manifest: ``facts`` (hashes, seeds, packages) and ``run`` (id, clock).
 
     Raises:
-        DataError: The verdict level is unknown, or the primary names a head or model that is not there.
+        DataError: The verdict level is unknown, or the primary names a head or model that is not there, or
+            a head has no model.
     """
 
     workload: str
@@ -70,8 +71,10 @@ class ReportFacts:
         """Refuse facts that contradict themselves."""
         _known("verdict.level", self.verdict.get("level"), LEVELS)
         _known("primary.head", self.primary.get("head"), tuple(self.heads))
-        models = self.heads[self.primary["head"]].evaluation.get("models", {})
-        _known("primary.model", self.primary.get("model"), tuple(models))
+        models = {name: tuple(head.evaluation.get("models") or ()) for name, head in self.heads.items()}
+        _known("primary.model", self.primary.get("model"), models[self.primary["head"]])
+        for name, found in models.items():
+            _known(f"models of head {name}", next(iter(found), None), found)
 
 
 def _known(thing: str, found: object, allowed: tuple[str, ...]) -> None:

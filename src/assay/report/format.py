@@ -1,13 +1,16 @@
 """How numbers, intervals and times are written: true minus signs, fixed decimals, a dash for what is undefined."""
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import TypeGuard
 
 MISSING = "–"
 NARROW = "\u202f"  # narrow no-break space: thousands, and before the percent sign
 _PERCENT = {"share": 1, "return": 3}  # decimals
 _DECIMALS = {"ratio": 2, "t": 2, "years": 2, "bp": 1, "multiple": 2}
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _WHOLE = {"count", "rows", "bars", "days", "trials"}
 
 
@@ -28,10 +31,10 @@ def number(value: object, unit: str = "") -> str:
         return "yes" if value else "no"
     if not is_number(value):
         return MISSING
-    return _written(float(value), unit)  # type: ignore[arg-type]
+    return _written(float(value), unit)
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether a value is a finite number (booleans are not)."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -40,9 +43,14 @@ def _written(value: float, unit: str) -> str:
     if unit in _PERCENT:
         return _signed(f"{100 * value:,.{_PERCENT[unit]}f}") + f"{NARROW}%"
     if unit == "return squared":
-        return _signed(f"{value:.2e}")
+        return _scientific(value)
     decimals = 0 if unit in _WHOLE else _DECIMALS.get(unit, 4)
     return _signed(f"{value:,.{decimals}f}")
+
+
+def _scientific(value: float) -> str:
+    digits, power = f"{value:.2e}".split("e")
+    return _signed(digits) + "·10" + str(int(power)).translate(_RAISED)
 
 
 def _signed(text: str) -> str:
@@ -54,7 +62,7 @@ def _signed(text: str) -> str:
 def difference(value: object, unit: str = "") -> str:
     """Write a difference with its sign always shown; differences of percentages are in points (``pp``)."""
     text = number(value, unit).replace(f"{NARROW}%", f"{NARROW}pp")
-    return f"+{text}" if is_number(value) and float(value) > 0 else text  # type: ignore[arg-type]
+    return f"+{text}" if is_number(value) and value > 0 else text
 
 
 def interval(low: object, high: object, unit: str = "") -> str:
@@ -111,7 +119,20 @@ _SPELLING = {"xgboost": "XGBoost", "lightgbm": "LightGBM", "catboost": "CatBoost
 
 def title(name: object) -> str:
     """Write an identifier as a reader would: ``random_forest`` is ``random forest``, ``xgboost`` is ``XGBoost``."""
-    return " ".join(_SPELLING.get(word, word) for word in str(name).split("_"))
+    return re.sub(r"[A-Za-z0-9]+", lambda word: _SPELLING.get(word[0], word[0]), str(name).replace("_", " "))
+
+
+def spelled(text: object, names: Iterable[str]) -> str:
+    """Write prose made by a program for a reader: identifiers as titles, hyphens before digits as minus signs.
+
+    Args:
+        text: The prose.
+        names: Identifiers that may occur in it, such as model names.
+    """
+    said = re.sub(r"(?<![\w-])-(?=\.?\d)", "\u2212", str(text))
+    for name in sorted(names, key=lambda name: (-len(name), name)):
+        said = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", lambda found: title(found[0]), said)
+    return said
 
 
 def slug(name: object) -> str:

@@ -11,7 +11,11 @@ Document = Mapping[str, Any]
 
 
 def head_findings(
-    plan: Document, metrics: Document, backtest: Document, importance: pl.DataFrame, **told: Any  # noqa: ANN401
+    plan: Document,
+    metrics: Document,
+    backtest: Document,
+    importance: pl.DataFrame,
+    **told: Any,  # noqa: ANN401
 ) -> dict[str, Any]:
     """Everything the page says about one head.
 

@@ -8,7 +8,8 @@ GLOSSARY = {
     "0 is what guessing earns, 1 is perfect.",
     "balanced accuracy": "Mean of the hit rates of the classes, so that always calling the largest class earns only "
     "one third with three classes.",
-    "log loss": "Mean penalty for the probabilities given to what happened; lower is better. Confident errors cost most.",
+    "log loss": "Mean penalty for the probabilities given to what happened; lower is better. Confident "
+    "errors cost most.",
     "ROC": "Curve of hits against false alarms as the threshold moves; the area under it (AUC) is 0.5 without skill.",
     "R²": "Share of the variance of returns that a forecast explains; below 0 it does worse than its reference.",
     "Sharpe": "Annual mean return after costs divided by its annual volatility.",
@@ -23,8 +24,8 @@ GLOSSARY = {
     "loss, but earns nothing by itself and is never evidence for a direction.",
     "volatility-only": "The same model with its probabilities of up and down made equal: it keeps what it knows about "
     "the size of moves and forgets the direction.",
-    "directional accuracy": "Share of calls on the right side. Tradable: over all rows called LONG or SHORT. On moves: over rows "
-    "that also moved, which nobody knows beforehand.",
+    "directional accuracy": "Share of calls on the right side. Tradable: over all rows called LONG or SHORT. "
+    "On moves: over rows that also moved, which nobody knows beforehand.",
     "coverage": "Share of rows on which the model made a call at all.",
     "horizon": "Number of bars between entering and leaving the position a label describes.",
     "label end": "Time at which the return of a label is known; a row may train a model only if this lies before the "
@@ -32,10 +33,12 @@ GLOSSARY = {
     "purge": "Removing training rows whose label reaches into the test part, so that no answer leaks.",
     "embargo": "An extra gap left before a test part, for memory that labels do not show.",
     "fold": "One step of the walk-forward: train on the past, predict the next stretch of time.",
-    "walk-forward": "Validation as it would have been lived: each fold trains on all earlier data and predicts what follows.",
+    "walk-forward": "Validation as it would have been lived: each fold trains on all earlier data and predicts what "
+    "comes next.",
     "block bootstrap": "Intervals from resampling whole stretches of time with all entities in them, because "
     "neighbouring rows are not independent.",
-    "interval": "95 % range of values compatible with the data. If it contains the baseline, the difference may be luck.",
+    "interval": "Range of values compatible with the data, 95 % unless said otherwise. If it contains the baseline, "
+    "the difference may be luck.",
     "effective rows": "Number of independent observations the rows are worth, after overlap of labels and entities "
     "moving together.",
     "HAC": "Standard errors that stay right when neighbouring observations are correlated (Newey-West).",

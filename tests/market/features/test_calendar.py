@@ -2,6 +2,8 @@
 
 import math
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import polars as pl
 import pytest
@@ -10,15 +12,15 @@ from assay.market.features import engineer
 from assay.market.features.feature import REGISTRY
 
 
-def angle(part, whole):
+def angle(part: float, whole: float) -> Any:
     return 2 * math.pi * part / whole
 
 
-def at(panel, time):
+def at(panel: pl.DataFrame, time: datetime) -> Any:
     return panel.row(by_predicate=pl.col("time") == time, named=True)
 
 
-def test_parts_of_a_known_moment(helpers):
+def test_parts_of_a_known_moment(helpers: SimpleNamespace) -> None:
     features, _ = engineer(helpers.market_panel(entities=1, bars=40), helpers.rule("calendar"))
     row = at(features, datetime(2022, 3, 4, 16, tzinfo=UTC))  # a Friday
     expected = {
@@ -33,7 +35,7 @@ def test_parts_of_a_known_moment(helpers):
     assert {name: row[name] for name in expected} == pytest.approx(expected, abs=1e-6)
 
 
-def test_half_hours_count(helpers):
+def test_half_hours_count(helpers: SimpleNamespace) -> None:
     panel = helpers.market_panel(entities=1, bars=10, every=timedelta(minutes=30))
     features, _ = engineer(panel, helpers.rule("calendar"))
     row = at(features, datetime(2022, 3, 1, 1, 30, tzinfo=UTC))
@@ -41,7 +43,7 @@ def test_half_hours_count(helpers):
 
 
 @pytest.mark.parametrize("hours", [24, 168])
-def test_daily_bars_have_no_hour(helpers, hours):
+def test_daily_bars_have_no_hour(helpers: SimpleNamespace, hours: int) -> None:
     features, catalogue = engineer(
         helpers.market_panel(entities=2, bars=30, every=timedelta(hours=hours)), helpers.rule("calendar")
     )

@@ -1,5 +1,8 @@
 """Candle features against slow formulas and hand-made bars."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import polars as pl
 import pytest
 
@@ -7,7 +10,7 @@ from assay.market.features import engineer
 from assay.market.features.feature import REGISTRY
 
 
-def last_range(b):
+def last_range(b: Any) -> Any:
     return b.high[-1] - b.low[-1]
 
 
@@ -22,15 +25,15 @@ ORACLES = {
 
 
 @pytest.mark.parametrize("name", ORACLES)
-def test_agrees_with_the_slow_formula(helpers, name):
+def test_agrees_with_the_slow_formula(helpers: SimpleNamespace, name: str) -> None:
     helpers.agrees(name, ORACLES[name])
 
 
-def test_every_feature_has_an_oracle():
+def test_every_feature_has_an_oracle() -> None:
     assert set(ORACLES) == {f.name for f in REGISTRY.values() if f.family == "candle"}
 
 
-def test_bars_made_by_hand(helpers):
+def test_bars_made_by_hand(helpers: SimpleNamespace) -> None:
     bars = {"open": [10.0, 12, 9, None], "high": [14.0, 12, 9, 9], "low": [10.0, 8, 9, 8], "close": [13.0, 9, 9, 8.5]}
     panel = helpers.market_panel(entities=1, bars=4).with_columns(**{k: pl.Series(v) for k, v in bars.items()})
     features, _ = engineer(panel, helpers.rule("candle", max_stale_open_share=1))

@@ -1,5 +1,8 @@
 """Features of funding and open interest against slow formulas, and a funding rate that stands still."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -8,11 +11,11 @@ from assay.market.features import engineer
 from assay.market.features.feature import REGISTRY
 
 
-def zscore(values):
+def zscore(values: Any) -> Any:
     return (values[-1] - values.mean()) / values.std(ddof=1)
 
 
-def divergence(b, n=30):
+def divergence(b: Any, n: int = 30) -> Any:
     moves = [np.diff(np.log(series[-n - 1 :])) for series in (b.open_interest_amount, b.close)]
     contracts, price = (move.sum() / move.std(ddof=1) for move in moves)
     return (contracts - price) / np.sqrt(n)
@@ -34,15 +37,15 @@ ORACLES = {
 
 
 @pytest.mark.parametrize("name", ORACLES)
-def test_agrees_with_the_slow_formula(helpers, name):
+def test_agrees_with_the_slow_formula(helpers: SimpleNamespace, name: str) -> None:
     helpers.agrees(name, ORACLES[name])
 
 
-def test_every_feature_has_an_oracle():
+def test_every_feature_has_an_oracle() -> None:
     assert set(ORACLES) == {f.name for f in REGISTRY.values() if f.family == "derivatives"}
 
 
-def test_a_rate_that_stands_still_has_no_zscore(helpers):
+def test_a_rate_that_stands_still_has_no_zscore(helpers: SimpleNamespace) -> None:
     """0.01 % for weeks is common; rounding noise must not be blown up to standard deviations."""
     panel = helpers.market_panel(entities=1, bars=150).with_columns(
         funding_rate=pl.when(pl.int_range(pl.len()) < 40).then(7e-4).otherwise(1e-4)

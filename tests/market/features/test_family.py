@@ -1,32 +1,34 @@
 """Writing a feature of one's own: what the decorators find out by themselves, and what they refuse."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import polars as pl
 import pytest
 
 from assay.market.errors import ConfigurationError
 from assay.market.features import Family, FeatureRule, engineer
+from assay.market.features.feature import Array, Feature
 from assay.market.features.warm_up import changes, exponential, settled, wilder
 
 own = Family("own")
 
 
-@pytest.fixture(autouse=True)
-def _clean(registry):
-    yield
+pytestmark = pytest.mark.usefixtures("registry")
 
 
-def test_an_expression_of_ones_own(helpers, registry):
+def test_an_expression_of_ones_own(helpers: SimpleNamespace, registry: dict[str, Feature]) -> None:
     @own.expression(windows=(3, 7), unit="ratio", warm_up=changes, reference="this test")
-    def middle(n):
-        """Median close of {n} bars
-        over the previous close, minus 1.
+    def middle(n: int) -> pl.Expr:
+        """Median close of {n} bars over the previous close.
+
+        Minus 1.
         """
         return pl.col("close").rolling_median(n) / pl.col("close").shift(1) - 1
 
     assert [name for name in registry if registry[name].family == "own"] == ["middle_3", "middle_7"]
     feature = registry["middle_7"]
-    assert feature.definition == "Median close of 7 bars over the previous close, minus 1"
+    assert feature.definition == "Median close of 7 bars over the previous close. Minus 1"
     assert (feature.window, feature.warm_up, feature.sources) == (7, 7, ("close",))
     panel = helpers.market_panel(entities=1, bars=12)
     features, description = engineer(panel, FeatureRule(families=("own",)))
@@ -36,11 +38,11 @@ def test_an_expression_of_ones_own(helpers, registry):
     assert [entry["reference"] for entry in description["features"]] == ["this test", "this test"]
 
 
-def test_a_function_of_arrays_of_ones_own(helpers, registry):
+def test_a_function_of_arrays_of_ones_own(helpers: SimpleNamespace, registry: dict[str, Feature]) -> None:
     seen = []
 
     @own.arrays(windows=(2,), unit="ratio")
-    def share(n, taker_buy_volume, volume, close):
+    def share(n: int, taker_buy_volume: Array, volume: Array, close: Array) -> Array:
         """Taker share times {n}."""
         seen.append((len(volume), close[0]))
         return n * taker_buy_volume / volume
@@ -57,9 +59,9 @@ def test_a_function_of_arrays_of_ones_own(helpers, registry):
     np.testing.assert_allclose(features["share_2"].to_numpy(), expected, rtol=1e-6)
 
 
-def test_a_rank_of_ones_own_leaves_out_what_is_warming_up(helpers):
+def test_a_rank_of_ones_own_leaves_out_what_is_warming_up(helpers: SimpleNamespace) -> None:
     @own.rank(unit="0 to 1", window=3)
-    def size():
+    def size() -> pl.Expr:
         """Rank of volume."""
         return pl.col("volume")
 
@@ -71,8 +73,8 @@ def test_a_rank_of_ones_own_leaves_out_what_is_warming_up(helpers):
     assert fourth[2] is None
 
 
-def test_a_name_can_be_taken_only_once(registry):
-    def rsi_14():
+def test_a_name_can_be_taken_only_once(registry: dict[str, Feature]) -> None:
+    def rsi_14() -> pl.Expr:
         """Another."""
         return pl.col("close")
 
@@ -81,15 +83,15 @@ def test_a_name_can_be_taken_only_once(registry):
     assert registry["rsi_14"].family == "momentum"
 
 
-def test_a_feature_without_words_is_refused():
-    def mystery():
+def test_a_feature_without_words_is_refused() -> None:
+    def mystery() -> pl.Expr:
         return pl.col("close")
 
     with pytest.raises(ConfigurationError, match="feature mystery: has no definition"):
         own.expression(unit="ratio")(mystery)
 
 
-def test_settled_bars_by_brute_force():
+def test_settled_bars_by_brute_force() -> None:
     """Impulse response: what is left of weight one after k bars of one or two averages."""
     for decay, stages in [(1 - 2 / 21, 1), (13 / 14, 1), (13 / 14, 2)]:
         weights = np.array([1.0])
@@ -100,5 +102,5 @@ def test_settled_bars_by_brute_force():
         assert settled(decay, stages=stages) == pytest.approx(np.argmax(left <= 1e-7) + 1, abs=1)
 
 
-def test_warm_ups_in_numbers():
+def test_warm_ups_in_numbers() -> None:
     assert (exponential(20), wilder(14)) == (20 + 162, 14 + 218)

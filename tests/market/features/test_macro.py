@@ -1,6 +1,8 @@
 """Macro features against slow formulas, and an oil price below zero."""
 
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -10,7 +12,7 @@ from assay.market.features import engineer
 from assay.market.features.feature import REGISTRY
 
 
-def premium(b, n=20):
+def premium(b: Any, n: int = 20) -> Any:
     return math.log(b.vix_close[-1] / (100 * np.diff(np.log(b.close[-n - 1 :])).std(ddof=1) * math.sqrt(252)))
 
 
@@ -28,15 +30,15 @@ ORACLES = {
 
 
 @pytest.mark.parametrize("name", ORACLES)
-def test_agrees_with_the_slow_formula(helpers, name):
+def test_agrees_with_the_slow_formula(helpers: SimpleNamespace, name: str) -> None:
     helpers.agrees(name, ORACLES[name])
 
 
-def test_every_feature_has_an_oracle():
+def test_every_feature_has_an_oracle() -> None:
     assert set(ORACLES) == {f.name for f in REGISTRY.values() if f.family == "macro"}
 
 
-def test_oil_below_zero_has_no_return(helpers):
+def test_oil_below_zero_has_no_return(helpers: SimpleNamespace) -> None:
     """On 20 April 2020 WTI settled at -37 dollars."""
     panel = helpers.market_panel(entities=1, bars=10).with_columns(
         wti_price=pl.Series([20.0, 20, 20, 20, 20, 22, -37, 21, 20, 20])
@@ -45,7 +47,7 @@ def test_oil_below_zero_has_no_return(helpers):
     assert features["wti_return_5"].to_list() == pytest.approx([None] * 5 + [0.1, None, 0.05, 0, 0])
 
 
-def test_a_feed_that_starts_late_is_null_until_its_window_is_full(helpers):
+def test_a_feed_that_starts_late_is_null_until_its_window_is_full(helpers: SimpleNamespace) -> None:
     panel = helpers.market_panel(entities=1, bars=60).with_columns(
         vix_close=pl.when(pl.int_range(pl.len()) >= 30).then("vix_close")
     )

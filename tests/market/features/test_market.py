@@ -1,6 +1,8 @@
 """Market features against slow loops over a dictionary of bars, and a market small enough for mental arithmetic."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,7 +14,7 @@ from assay.market.features.feature import REGISTRY
 START = datetime(2022, 1, 3, tzinfo=UTC)
 
 
-def tiny(closes):
+def tiny(closes: dict[str, list[float | None]]) -> Any:
     """Panel of daily closes by entity; None where there is no bar."""
     rows = [
         {"entity": entity, "time": START + timedelta(days=day), "close": float(close), "volume": 1.0}
@@ -23,11 +25,11 @@ def tiny(closes):
     return pl.DataFrame(rows).with_columns(pl.col("time").cast(pl.Datetime("us", "UTC")))
 
 
-def by_entity(features, name):
+def by_entity(features: pl.DataFrame, name: str) -> Any:
     return {entity: rows[name].to_list() for (entity,), rows in features.group_by("entity", maintain_order=True)}
 
 
-def test_the_market_leaves_the_entity_out(helpers):
+def test_the_market_leaves_the_entity_out(helpers: SimpleNamespace) -> None:
     panel = tiny({"A": [100, 110], "B": [100, 120], "C": [100, 90]})
     features, _ = engineer(panel, helpers.rule("market", min_entities=3))
     assert by_entity(features, "others_return_1") == {
@@ -44,21 +46,21 @@ def test_the_market_leaves_the_entity_out(helpers):
     }
 
 
-def test_equal_returns_share_their_rank(helpers):
+def test_equal_returns_share_their_rank(helpers: SimpleNamespace) -> None:
     panel = tiny({"A": [100, 110], "B": [100, 110], "C": [100, 90]})
     features, _ = engineer(panel, helpers.rule("market", min_entities=2))
     assert by_entity(features, "return_rank_1")["A"] == by_entity(features, "return_rank_1")["B"]
     assert by_entity(features, "return_rank_1")["A"][1] == pytest.approx(2 / 3)
 
 
-def test_too_few_entities_are_no_market(helpers):
+def test_too_few_entities_are_no_market(helpers: SimpleNamespace) -> None:
     panel = tiny({"A": [100, 110, 120], "B": [100, 120, 130], "C": [None, 90, 80]})
     features, _ = engineer(panel, helpers.rule("market", min_entities=3))
     for name in ("others_return_1", "relative_return_1", "breadth", "return_rank_1"):
         assert [value is None for value in by_entity(features, name)["A"]] == [True, True, False], name
 
 
-def test_returns_across_a_gap_belong_to_no_market(helpers):
+def test_returns_across_a_gap_belong_to_no_market(helpers: SimpleNamespace) -> None:
     panel = tiny({"A": [100, 110, 121], "B": [100, None, 150], "C": [100, 100, 110], "D": [100, 110, 110]})
     features, _ = engineer(panel, helpers.rule("market", min_entities=3))
     assert by_entity(features, "others_return_1")["A"] == pytest.approx([None, 0.05, 0.05])
@@ -70,27 +72,27 @@ def test_returns_across_a_gap_belong_to_no_market(helpers):
 # --- slow loops over the shared market, with holes and staggered listings
 
 
-def own_returns(panel):
+def own_returns(panel: pl.DataFrame) -> Any:
     times = panel["time"].unique().sort().to_list()
     before = dict(zip(times[1:], times, strict=False))
     close = {(e, t): c for e, t, c in panel.select("entity", "time", "close").iter_rows()}
     return {(e, t): c / close[e, before[t]] - 1 for (e, t), c in close.items() if (e, before.get(t)) in close}
 
 
-def others(own, entity, time, *, fewest=5):
+def others(own: dict[tuple[str, datetime], float], entity: str, time: datetime, *, fewest: int = 5) -> Any:
     """Returns of the other entities at a time; empty where there is no market."""
     present = {e: r for (e, t), r in own.items() if t == time}
     return [r for e, r in present.items() if e != entity] if entity in present and len(present) >= fewest else []
 
 
-def pairs(own, entity, times):
+def pairs(own: dict[tuple[str, datetime], float], entity: str, times: list[datetime]) -> Any:
     """Own and others' mean returns at times, NaN where undefined."""
     return np.array(
         [(own.get((entity, t), np.nan), np.mean(rest) if (rest := others(own, entity, t)) else np.nan) for t in times]
     ).T
 
 
-def rank(values, entity):
+def rank(values: Any, entity: str) -> Any:
     valid = {e: v for e, v in values.items() if np.isfinite(v)}
     if entity not in valid or len(valid) < 5:
         return np.nan
@@ -99,7 +101,7 @@ def rank(values, entity):
     return (below + ties / 2) / len(valid)
 
 
-def window_sum(n):
+def window_sum(n: int) -> Any:
     return lambda own, entity, times: (
         sum(own.get((entity, t), np.nan) for t in times[-n:]) if len(times) > n else np.nan
     )
@@ -117,7 +119,7 @@ ORACLES = {
 
 
 @pytest.mark.parametrize("name", ORACLES)
-def test_agrees_with_the_slow_loop(helpers, name):
+def test_agrees_with_the_slow_loop(helpers: SimpleNamespace, name: str) -> None:
     panel = helpers.market_panel(11, entities=6, bars=150, holes=0.004)
     features, _ = engineer(panel, helpers.rule("market"))
     own = own_returns(panel)
@@ -134,7 +136,7 @@ def test_agrees_with_the_slow_loop(helpers, name):
 
 
 @pytest.mark.parametrize("n", [1, 20])
-def test_ranks_of_returns_agree_with_the_slow_loop(helpers, n):
+def test_ranks_of_returns_agree_with_the_slow_loop(helpers: SimpleNamespace, n: int) -> None:
     panel = helpers.market_panel(11, entities=7, bars=120, holes=0.01)
     features, _ = engineer(panel, helpers.rule("market"))
     own = own_returns(panel)
@@ -149,7 +151,7 @@ def test_ranks_of_returns_agree_with_the_slow_loop(helpers, n):
             assert got[f"return_rank_{n}"] == (None if np.isnan(expected) else pytest.approx(expected, abs=1e-6))
 
 
-def test_ranks_of_volume_agree_with_the_slow_loop(helpers):
+def test_ranks_of_volume_agree_with_the_slow_loop(helpers: SimpleNamespace) -> None:
     panel = helpers.market_panel(11, entities=6, bars=60)
     features, _ = engineer(panel, helpers.rule("market"))
     last = panel["time"].max()
@@ -159,6 +161,16 @@ def test_ranks_of_volume_agree_with_the_slow_loop(helpers):
     assert got == pytest.approx({e: rank(relative, e) for e in relative})
 
 
-def test_every_feature_has_an_oracle():
+def test_an_entity_without_a_value_is_not_counted_in_a_rank(helpers: SimpleNamespace) -> None:
+    panel = helpers.market_panel(entities=5, bars=60).with_columns(
+        volume=pl.when(pl.col("entity") != "E1").then("volume").otherwise(0.0)
+    )
+    for fewest, known in [(4, [True, False, True, True, True]), (5, [False] * 5)]:
+        features, _ = engineer(panel, helpers.rule("market", min_entities=fewest))
+        last = features.filter(pl.col("time") == pl.col("time").max()).sort("entity")
+        assert last["volume_rank_20"].is_not_null().to_list() == known
+
+
+def test_every_feature_has_an_oracle() -> None:
     ranks = {"return_rank_1", "return_rank_20", "volume_rank_20"}
     assert {*ORACLES, *ranks} == {f.name for f in REGISTRY.values() if f.family == "market"}

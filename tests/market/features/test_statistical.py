@@ -1,5 +1,8 @@
 """Statistical features against scipy and slow formulas, also after a shock that running sums remember."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -10,11 +13,11 @@ from assay.market.features.feature import REGISTRY
 from assay.market.features.windows import correlation
 
 
-def returns(b, *, step=1):
+def returns(b: Any, *, step: int = 1) -> Any:
     return np.log(b.close[step:] / b.close[:-step])
 
 
-def variance_ratio(b):
+def variance_ratio(b: Any) -> Any:
     return returns(b, step=5)[-60:].var(ddof=1) / (5 * returns(b)[-60:].var(ddof=1))
 
 
@@ -28,16 +31,16 @@ ORACLES = {
 
 
 @pytest.mark.parametrize("name", ORACLES)
-def test_agrees_with_the_slow_formula(helpers, name):
+def test_agrees_with_the_slow_formula(helpers: SimpleNamespace, name: str) -> None:
     helpers.agrees(name, ORACLES[name])
 
 
-def test_every_feature_has_an_oracle():
+def test_every_feature_has_an_oracle() -> None:
     assert set(ORACLES) == {f.name for f in REGISTRY.values() if f.family == "statistical"}
 
 
 @pytest.mark.parametrize("name", ["skewness_60", "kurtosis_60", "autocorrelation_60", "variance_ratio_5_60"])
-def test_a_shock_is_forgotten_with_its_window(helpers, name):
+def test_a_shock_is_forgotten_with_its_window(helpers: SimpleNamespace, name: str) -> None:
     rng = np.random.default_rng(5)
     steps = rng.normal(0, 1e-3, 300)
     steps[100] = np.log(50)
@@ -48,6 +51,6 @@ def test_a_shock_is_forgotten_with_its_window(helpers, name):
     assert features[name][-1] == pytest.approx(ORACLES[name](history), rel=1e-4)
 
 
-def test_correlation_of_a_flat_side_is_undefined():
+def test_correlation_of_a_flat_side_is_undefined() -> None:
     rng = np.random.default_rng(5)
     assert np.isnan(correlation(np.full(30, 0.1), rng.normal(size=30), 10)).all()

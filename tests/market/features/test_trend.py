@@ -1,5 +1,8 @@
 """Trend features against slow formulas, hand-made values and TA-Lib."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 import talib
@@ -8,7 +11,7 @@ from assay.market.features.feature import REGISTRY
 from assay.market.features.windows import line_fit
 
 
-def averaged(values, decay):
+def averaged(values: Any, decay: float) -> Any:
     """Exponential average seeded with the first value."""
     average = values[0]
     for value in values[1:]:
@@ -16,18 +19,18 @@ def averaged(values, decay):
     return average
 
 
-def ema(values, span):
+def ema(values: Any, span: int) -> Any:
     return averaged(values, 1 - 2 / (span + 1))
 
 
-def line(values):
+def line(values: Any) -> Any:
     """Slope and R squared by numpy's polynomial fit."""
     x = np.arange(len(values))
     slope, intercept = np.polyfit(x, values, 1)
     return slope, 1 - np.var(values - slope * x - intercept) / np.var(values)
 
 
-def directional(b, n, *, until=0):
+def directional(b: Any, n: int, *, until: int = 0) -> Any:
     """Wilder's plus and minus directional indicators ``until`` bars ago."""
     end = len(b.close) - until
     up, down = np.diff(b.high[:end]), -np.diff(b.low[:end])
@@ -37,7 +40,7 @@ def directional(b, n, *, until=0):
     return tuple(averaged(move, 1 - 1 / n) / averaged(true_range, 1 - 1 / n) for move in (plus, minus))
 
 
-def adx(b, n=14):
+def adx(b: Any, n: int = 14) -> Any:
     strength = []
     for until in range(len(b.close) - 2, -1, -1):
         plus, minus = directional(b, n, until=until)
@@ -45,7 +48,7 @@ def adx(b, n=14):
     return averaged(strength, 1 - 1 / n)
 
 
-def macd_histogram(b):
+def macd_histogram(b: Any) -> Any:
     macd = [ema(b.close[: i + 1], 12) - ema(b.close[: i + 1], 26) for i in range(len(b.close))]
     return (macd[-1] - ema(macd, 9)) / b.close[-1]
 
@@ -69,20 +72,20 @@ ORACLES = {
 
 
 @pytest.mark.parametrize("name", ORACLES)
-def test_agrees_with_the_slow_formula(helpers, name):
+def test_agrees_with_the_slow_formula(helpers: SimpleNamespace, name: str) -> None:
     helpers.agrees(name, ORACLES[name], rows=5)
 
 
-def test_every_feature_has_an_oracle():
+def test_every_feature_has_an_oracle() -> None:
     assert set(ORACLES) == {f.name for f in REGISTRY.values() if f.family == "trend"}
 
 
-def test_lines_agree_with_talib():
+def test_lines_agree_with_talib() -> None:
     values = np.log(np.random.default_rng(1).uniform(90, 110, 300))
     assert line_fit(values, 20)[0][19:] == pytest.approx(talib.LINEARREG_SLOPE(values, 20)[19:], rel=1e-9)
 
 
-def test_a_straight_line_is_explained_wholly_and_a_flat_one_not_at_all():
+def test_a_straight_line_is_explained_wholly_and_a_flat_one_not_at_all() -> None:
     slope, explained = line_fit(1e6 + 3.0 * np.arange(12), 5)
     assert slope[4:] == pytest.approx(3, rel=1e-12)
     assert explained[4:] == pytest.approx(1, rel=1e-12)

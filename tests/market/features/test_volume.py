@@ -1,5 +1,8 @@
 """Volume features against slow formulas and TA-Lib."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,23 +12,23 @@ from assay.market.features import engineer
 from assay.market.features.feature import REGISTRY
 
 
-def illiquidity(b):
+def illiquidity(b: Any) -> Any:
     impact = np.abs(np.diff(np.log(b.close))) / (b.close * b.volume)[1:]
     return np.log(impact[-20:].mean() / impact[-60:].mean())
 
 
-def accumulation(b, n=20):
+def accumulation(b: Any, n: int = 20) -> Any:
     place = ((b.close - b.low) - (b.high - b.close)) / (b.high - b.low)
     return (place * b.volume)[-n:].sum() / b.volume[-n:].sum()
 
 
-def obv_change(b, n=20):
+def obv_change(b: Any, n: int = 20) -> Any:
     balance = np.cumsum(np.sign(np.diff(b.close)) * b.volume[1:])
     before = balance[-1 - n] if len(balance) > n else 0.0
     return (balance[-1] - before) / b.volume[-n:].sum()
 
 
-def money_flow(b, n=14):
+def money_flow(b: Any, n: int = 14) -> Any:
     typical = (b.high + b.low + b.close) / 3
     flow = (typical * b.volume)[1:]
     step = np.diff(typical)
@@ -33,8 +36,8 @@ def money_flow(b, n=14):
     return up / (up + down)
 
 
-def imbalance(n):
-    def oracle(b):
+def imbalance(n: int) -> Any:
+    def oracle(b: Any) -> Any:
         bought = b.taker_buy_volume[-n:].sum()
         sold = b.volume[-n:].sum() - bought
         return (bought - sold) / (bought + sold)
@@ -57,15 +60,15 @@ ORACLES = {
 
 
 @pytest.mark.parametrize("name", ORACLES)
-def test_agrees_with_the_slow_formula(helpers, name):
+def test_agrees_with_the_slow_formula(helpers: SimpleNamespace, name: str) -> None:
     helpers.agrees(name, ORACLES[name])
 
 
-def test_every_feature_has_an_oracle():
+def test_every_feature_has_an_oracle() -> None:
     assert set(ORACLES) == {f.name for f in REGISTRY.values() if f.family == "volume"}
 
 
-def test_flows_agree_with_talib(helpers):
+def test_flows_agree_with_talib(helpers: SimpleNamespace) -> None:
     panel = helpers.market_panel(3, entities=1, bars=200)
     features, _ = engineer(panel, helpers.rule("volume"))
     high, low, close, volume = (panel[name].to_numpy() for name in ("high", "low", "close", "volume"))
@@ -76,7 +79,7 @@ def test_flows_agree_with_talib(helpers):
     np.testing.assert_allclose(features["money_flow_14"].to_numpy(), money_flow, rtol=1e-5, atol=1e-6)
 
 
-def test_bars_without_trades_leave_nothing_infinite(helpers):
+def test_bars_without_trades_leave_nothing_infinite(helpers: SimpleNamespace) -> None:
     panel = helpers.market_panel(3, entities=1, bars=120).with_columns(
         pl.when(pl.int_range(pl.len()).is_between(70, 100)).then(0.0).otherwise(pl.col(name)).alias(name)
         for name in ("volume", "quote_volume", "taker_buy_volume")

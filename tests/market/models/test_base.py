@@ -28,10 +28,20 @@ def params(**fields: object) -> ModelRule:
         ({"kind": "ridge", "search": {"alpha": {"low": 5, "high": 5}}}, "low must be smaller than high.*low=5"),
         ({"kind": "ridge", "search": {"alpha": {"low": 0, "high": 5, "log": True}}}, "needs low > 0, found low=0"),
         ({"kind": "ridge", "search": {"alpha": {"low": -1, "high": 900}}}, "alpha=-1.0 is not allowed.*greater than"),
-        ({"kind": "xgboost", "search": {"max_depth": {"low": 2.5, "high": 6}}}, "max_depth=2.5 is not allowed.*integer"),
-        ({"kind": "ridge", "alpha": 9, "search": {"alpha": {"low": 10, "high": 20}}}, r"alpha=9.0 lies outside.*\[10.0, 20"),
         (
-            {"kind": "xgboost", "early_stopping_rounds": None, "search": {"early_stopping_rounds": {"low": 5, "high": 9}}},
+            {"kind": "xgboost", "search": {"max_depth": {"low": 2.5, "high": 6}}},
+            "max_depth=2.5 is not allowed.*integer",
+        ),
+        (
+            {"kind": "ridge", "alpha": 9, "search": {"alpha": {"low": 10, "high": 20}}},
+            r"alpha=9.0 lies outside.*\[10.0, 20",
+        ),
+        (
+            {
+                "kind": "xgboost",
+                "early_stopping_rounds": None,
+                "search": {"early_stopping_rounds": {"low": 5, "high": 9}},
+            },
             "early_stopping_rounds=None lies outside",
         ),
     ],

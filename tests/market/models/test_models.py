@@ -188,7 +188,8 @@ UNSTEADY = {"learning_rate": 0.3, "subsample": 0.5, "colsample_bytree": 0.3}  # 
 
 
 @pytest.mark.parametrize(
-    ("family", "name", "value"), [(family, *change) for family, changes in CHANGES.items() for change in changes.items()]
+    ("family", "name", "value"),
+    [(family, *change) for family, changes in CHANGES.items() for change in changes.items()],
 )
 @pytest.mark.filterwarnings("ignore:lbfgs failed to converge")
 def test_every_parameter_changes_the_model(family: str, name: str, value: float) -> None:

@@ -32,8 +32,7 @@ def line_fit(values: Array, window: int) -> tuple[Array, Array]:
         sums += step
         squares += step * step
     spread = squares - sums * sums / window
-    explained = np.divide(products**2, spread * (x @ x), where=spread > 0, out=np.full_like(spread, np.nan))
-    return products / (x @ x), explained
+    return products / (x @ x), _ratio(products**2, spread * (x @ x))
 
 
 def correlation(left: Array, right: Array, window: int) -> Array:
@@ -56,4 +55,8 @@ def correlation(left: Array, right: Array, window: int) -> Array:
         yy += y * y
         xy += x * y
     spread = (xx - x_sum * x_sum / window) * (yy - y_sum * y_sum / window)
-    return np.divide(xy - x_sum * y_sum / window, np.sqrt(np.maximum(spread, 0)), where=spread > 0, out=np.full_like(spread, np.nan))
+    return _ratio(xy - x_sum * y_sum / window, np.sqrt(np.maximum(spread, 0)))
+
+
+def _ratio(above: Array, below: Array) -> Array:
+    return np.divide(above, below, where=below > 0, out=np.full_like(below, np.nan))

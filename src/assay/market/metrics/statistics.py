@@ -100,13 +100,11 @@ def _return_statistics(forecasts: ReturnForecasts) -> Iterator[tuple[str, Array]
 
 
 def _centred(values: Array) -> Array:
-    if len(values) == 0 or np.ptp(values) == 0.0:
-        return np.zeros(len(values))
     return np.asarray(values - values.mean())
 
 
 def _ranks(values: Array) -> Array:
-    return _average_ranks(values) / max(len(values), 1)
+    return _average_ranks(values) / len(values)
 
 
 def _average_ranks(values: Array) -> Array:

@@ -1,22 +1,23 @@
 """Equity and drawdown after costs, and the sparkline of the first screen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from assay.report.figures.canvas import ACCENT, INK, MUTED, THIRD, axes, draw
 from assay.report.figures.intervals import value_ticks
 from assay.report.figures.thin import keep_extremes
-from assay.report.format import number, when
+from assay.report.figures.times import days, time_ticks
+from assay.report.format import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_STYLES = {
+_STYLES: dict[str, dict[str, Any]] = {
     "lead": {"color": ACCENT, "linewidth": 2.0, "zorder": 4},
     "other": {"color": INK, "linewidth": 1.1, "alpha": 0.55, "zorder": 3},
     "market": {"color": MUTED, "linewidth": 1.3, "dashes": (4, 2), "zorder": 2},
@@ -25,21 +26,20 @@ _STYLES = {
 
 @dataclass(frozen=True)
 class Curve:
-    """One equity curve (1 is the start) with its drawdown (0 or below), and its part: lead, other or market."""
+    """Equity (1 is the start) and drawdown (0 or below) over days; its part is lead, other or market."""
 
     label: str
-    times: Sequence[datetime]
+    times: Sequence[float]
     equity: Sequence[float]
     drawdown: Sequence[float]
     part: str
 
     @classmethod
-    def read(cls, label: str, curve: dict[str, list[object]], *, part: str, limit: int) -> "Curve":
+    def read(cls, label: str, curve: Mapping[str, Sequence[Any]], *, part: str, limit: int) -> "Curve":
         """Read a curve ``{"time", "equity", "drawdown"}`` and thin it to at most ``limit`` points."""
-        kept = keep_extremes(curve["equity"], limit)  # type: ignore[arg-type]
-        columns = ([curve[name][place] for place in kept] for name in ("time", "equity", "drawdown"))
-        times, equity, drawdown = columns
-        return cls(label, [when(str(time)) for time in times], equity, drawdown, part)  # type: ignore[arg-type]
+        kept = keep_extremes(curve["equity"], limit)
+        times, equity, drawdown = ([curve[name][place] for place in kept] for name in ("time", "equity", "drawdown"))
+        return cls(label, [days(time) for time in times], equity, drawdown, part)
 
 
 def equity_figure(curves: Sequence[Curve], *, wide: bool, slug: str) -> Markup:
@@ -65,7 +65,7 @@ def equity_figure(curves: Sequence[Curve], *, wide: bool, slug: str) -> Markup:
             if curve.part != "other":  # more than two drawdowns hide each other
                 bottom.plot(curve.times, curve.drawdown, **_STYLES[curve.part])
         _dress(top, bottom)
-        _time_ticks(bottom, 9 if wide else 4)
+        time_ticks(bottom, 9 if wide else 4)
         if wide:
             _end_labels(top, curves)
 
@@ -83,14 +83,6 @@ def _dress(top: "Axes", bottom: "Axes") -> None:
     value_ticks(top, "", axis="y", count=6)
     value_ticks(bottom, "share", axis="y", count=3)
     bottom.set_ylim(top=0)
-
-
-def _time_ticks(panel: "Axes", count: int) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    locator = AutoDateLocator(minticks=3, maxticks=count)
-    panel.xaxis.set_major_locator(locator)
-    panel.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
 
 
 def _end_labels(panel: "Axes", curves: Sequence[Curve]) -> None:
@@ -117,7 +109,7 @@ def spread(values: Sequence[float], *, gap: float) -> list[float]:
     """Move values apart until neighbours are at least ``gap`` apart, keeping their order; for labels."""
     order = sorted(range(len(values)), key=lambda place: values[place])
     placed = list(values)
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in pairwise(order):
         placed[after] = max(placed[after], placed[before] + gap)
     shift = sum(new - old for new, old in zip(placed, values, strict=True)) / max(len(values), 1)
     return [place - shift for place in placed]

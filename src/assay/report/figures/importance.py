@@ -48,10 +48,11 @@ def importance_figure(rows: Sequence[dict[str, Any]], *, wide: bool, slug: str, 
 
 
 def _whisker(panel: "Axes", place: int, row: dict[str, Any]) -> None:
-    low, high = row.get("low"), row.get("high")
-    if not (is_number(low) and is_number(high)):
-        spread = row.get("std")
-        if not is_number(spread):
-            return
-        low, high = row["mean"] - spread, row["mean"] + spread
-    panel.plot([low, high], [place, place], color=INK, linewidth=1.4)
+    low, high, spread = (row.get(name) for name in ("low", "high", "std"))
+    if is_number(low) and is_number(high):
+        ends = [low, high]
+    elif is_number(spread):
+        ends = [row["mean"] - spread, row["mean"] + spread]
+    else:
+        return
+    panel.plot(ends, [place, place], color=INK, linewidth=1.4)

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from assay.report.figures.canvas import ACCENT, INK, LINE, MUTED, SURFACE, THIRD, axes, draw
-from assay.report.format import interval, is_number, number
+from assay.report.format import interval, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +48,7 @@ def interval_panel(
         panel = axes(figure, margins=(124, 12, 6, 26))
         panel.set_ylim(len(estimates) - 0.5, -0.5)
         _frame(panel, estimates, unit)
-        if is_number(reference):
+        if reference is not None:
             panel.axvline(reference, color=MUTED, linewidth=1, dashes=(3, 3), zorder=1)
         for row, estimate in enumerate(estimates):
             _dot(panel, row, estimate)
@@ -72,7 +72,7 @@ def _frame(panel: "Axes", estimates: Sequence[Estimate], unit: str) -> None:
 
 
 def _limits(estimates: Sequence[Estimate]) -> tuple[float, float]:
-    ends = [e for estimate in estimates for e in (estimate.value, estimate.low, estimate.high) if is_number(e)]
+    ends = [e for estimate in estimates for e in (estimate.value, estimate.low, estimate.high) if e is not None]
     low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
     room = 0.06 * (high - low) or abs(high) * 0.1 or 1.0
     return low - room, high + room
@@ -81,14 +81,15 @@ def _limits(estimates: Sequence[Estimate]) -> tuple[float, float]:
 def _dot(panel: "Axes", row: int, estimate: Estimate) -> None:
     colour = ACCENT if estimate.lead else INK if estimate.role == "model" else MUTED
     if estimate.value is None:
-        panel.text(panel.get_xlim()[0], row, " undefined", color=MUTED, va="center", style="italic")
+        style: dict[str, Any] = {"color": MUTED, "va": "center", "style": "italic"}
+        panel.annotate("undefined", (0, row), (6, 0), ("axes fraction", "data"), "offset points", **style)
         return
-    if is_number(estimate.low) and is_number(estimate.high):
+    if estimate.low is not None and estimate.high is not None:
         width = 2.6 if estimate.lead else 1.6
         panel.plot([estimate.low, estimate.high], [row, row], color=colour, linewidth=width, alpha=0.75, zorder=2)
     hollow = estimate.role != "model"
     face = SURFACE if hollow else colour
-    edge = {"markeredgecolor": colour, "markeredgewidth": 1.6}
+    edge: dict[str, Any] = {"markeredgecolor": colour, "markeredgewidth": 1.6}
     panel.plot([estimate.value], [row], "o", markersize=7, color=face, zorder=3, **edge)
 
 
@@ -150,10 +151,8 @@ def interval_bar(estimate: Estimate, references: Sequence[Estimate], *, unit: st
 
 
 def _bar(panel: "Axes", estimate: Estimate) -> None:
-    if is_number(estimate.low) and is_number(estimate.high):
-        panel.plot(
-            [estimate.low, estimate.high], [0, 0], color=ACCENT, linewidth=9, alpha=0.28, solid_capstyle="round"
-        )
+    if estimate.low is not None and estimate.high is not None:
+        panel.plot([estimate.low, estimate.high], [0, 0], color=ACCENT, linewidth=9, alpha=0.28, solid_capstyle="round")
     if estimate.value is not None:
         panel.plot([estimate.value], [0], "o", markersize=11, color=ACCENT, markeredgecolor=SURFACE)
     panel.spines["bottom"].set_color(LINE)

@@ -34,7 +34,9 @@ def roc_figure(curves: dict[str, dict[str, Any]], *, slug: str, title: str) -> M
             kept = evenly(len(curve["fpr"]), 160)
             panel.plot([curve["fpr"][i] for i in kept], [curve["tpr"][i] for i in kept], color=colour, linewidth=1.8)
             panel.text(0.98, 0.06 + 0.09 * (len(curves) - 1 - row), _legend(name, curve), color=colour, ha="right")
-        panel.set(xlim=(0, 1), ylim=(0, 1), xlabel="false alarms", ylabel="hits", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+        panel.set(
+            xlim=(0, 1), ylim=(0, 1), xlabel="false alarms", ylabel="hits", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1]
+        )
 
     said = ", ".join(_legend(name, curve) for name, curve in curves.items())
     return draw(paint, (THIRD, 280), slug=slug, label=f"ROC of {title}, each class against the rest: {said}")

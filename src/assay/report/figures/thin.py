@@ -1,6 +1,7 @@
 """Fewer points for the same picture."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -20,7 +21,7 @@ def keep_extremes(values: Sequence[float], limit: int) -> list[int]:
     curve = np.asarray(values, dtype=float)
     edges = np.linspace(0, len(curve), (limit - 2) // 2 + 1).astype(int)
     kept = {0, len(curve) - 1}
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges):
         kept |= {start + int(curve[start:end].argmin()), start + int(curve[start:end].argmax())}
     return sorted(kept)
 
@@ -29,4 +30,4 @@ def evenly(count: int, limit: int) -> list[int]:
     """Choose at most ``limit`` evenly spaced positions out of ``count``, both ends included."""
     if count <= limit:
         return list(range(count))
-    return sorted({int(round(place)) for place in np.linspace(0, count - 1, limit)})
+    return sorted({round(place) for place in np.linspace(0, count - 1, limit).tolist()})

@@ -1,19 +1,20 @@
 """Splits over time: what was trained on, what was left out, what was predicted."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from assay.report.figures.canvas import ACCENT, INK, MUTED, SHORT, SOFT, axes, draw
-from assay.report.format import day, when
+from assay.report.figures.times import days, time_ticks
+from assay.report.format import day
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _ROW = 34
+_EDGES = ("train_start", "last_train_label_end", "test_start", "test_end")
 _LEAST = 2.5  # pixels a gap keeps, however short it is on this scale
 
 
@@ -37,27 +38,20 @@ def split_timeline(receipts: Sequence[dict[str, Any]], *, wide: bool, slug: str)
         panel.set_yticks(range(len(receipts)), [f"fold {receipt['fold']}" for receipt in receipts])
         panel.tick_params(axis="y", labelcolor=INK)
         panel.spines[["left", "bottom"]].set_visible(False)
-        panel.set_xlim(min(_times(receipts, "train_start")), max(_times(receipts, "test_end")))
+        panel.set_xlim(min(days(r["train_start"]) for r in receipts), max(days(r["test_end"]) for r in receipts))
+        panel.grid(axis="x", color=SOFT)
         for row, receipt in enumerate(receipts):
             _fold(panel, row, receipt)
             if wide:
                 _counts(panel, row, receipt)
-        _years(panel, 10 if wide else 4)
+        time_ticks(panel, 10 if wide else 4)
 
     label = "Splits over time: " + "; ".join(_said(receipt) for receipt in receipts)
     return draw(paint, size, slug=slug, label=label)
 
 
-def _times(receipts: Sequence[dict[str, Any]], name: str) -> list[datetime]:
-    return [when(receipt[name]) for receipt in receipts]
-
-
 def _fold(panel: "Axes", row: int, receipt: dict[str, Any]) -> None:
-    from matplotlib.dates import date2num
-
-    train, cut, test, end = (
-        date2num(when(receipt[name])) for name in ("train_start", "last_train_label_end", "test_start", "test_end")
-    )
+    train, cut, test, end = (days(receipt[name]) for name in _EDGES)
     pixel = (panel.get_xlim()[1] - panel.get_xlim()[0]) / panel.get_window_extent().width
     cut = min(cut, test - _LEAST * pixel)
     for left, right, colour, alpha in ((train, cut, MUTED, 0.28), (cut, test, SHORT, 1.0), (test, end, ACCENT, 0.9)):
@@ -66,7 +60,7 @@ def _fold(panel: "Axes", row: int, receipt: dict[str, Any]) -> None:
 
 def _counts(panel: "Axes", row: int, receipt: dict[str, Any]) -> None:
     text = (
-        f"{receipt['train_rows']:,} train   {receipt['test_rows']:,} test   "
+        f"{receipt['train_rows']:,} train · {receipt['test_rows']:,} test · "
         f"{receipt['purged_rows']:,} + {receipt['embargoed_rows']:,} left out"
     ).replace(",", "\u202f")
     panel.annotate(
@@ -79,15 +73,6 @@ def _counts(panel: "Axes", row: int, receipt: dict[str, Any]) -> None:
         va="center",
         annotation_clip=False,
     )
-
-
-def _years(panel: "Axes", count: int) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    locator = AutoDateLocator(minticks=3, maxticks=count)
-    panel.xaxis.set_major_locator(locator)
-    panel.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
-    panel.grid(axis="x", color=SOFT)
 
 
 def _said(receipt: dict[str, Any]) -> str:

@@ -11,7 +11,8 @@ from assay.report.view import HeadView
 _NAMES = ("SHORT", "NEUTRAL", "LONG")
 _LEDE = (
     "How often each class occurs, what the model calls when it occurs, and how well its probabilities rank each class "
-    "against the rest. A curve on the diagonal is a coin; NEUTRAL above it with SHORT and LONG on it is volatility skill."
+    "against the rest. A curve on the diagonal is a coin; NEUTRAL above it with SHORT and LONG on it is volatility "
+    "skill."
 )
 
 

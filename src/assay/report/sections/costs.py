@@ -9,29 +9,32 @@ from assay.report.format import interval, is_number, number, opening, plain, tit
 from assay.report.view import HeadView
 
 HOLD = "buy and hold"
+Measures = Mapping[str, tuple[str, str]]  # label and unit
+_LASTED = "max_drawdown_bars"
 _LEDE = (
     "Positions follow the forecasts, filled at the execution price the labels use, and pay fees, slippage and funding. "
     "Equity is additive: fixed notional, no compounding. Buy and hold of the same entities over the same time is the "
     "measure, because earning less than the market for more trouble is no result."
 )
 _MEASURES = {
-    "total_return": ("Total return", "share"),
     "annual_return": ("Annual return", "share"),
     "annual_volatility": ("Annual volatility", "share"),
     "sharpe": ("Sharpe", "ratio"),
     "sortino": ("Sortino", "ratio"),
     "max_drawdown": ("Max drawdown", "share"),
-    "max_drawdown_bars": ("Drawdown bars", "bars"),
     "win_rate": ("Win rate", "share"),
     "profit_factor": ("Profit factor", "ratio"),
     "turnover": ("Turnover", "ratio"),
     "turnover_per_year": ("Turnover a year", "ratio"),
     "exposure": ("Exposure", "share"),
+    "bars": ("Bars", "bars"),
+}
+_FROM_GROSS_TO_NET = {
     "gross": ("Before costs", "share"),
     "fees": ("Fees", "share"),
     "slippage": ("Slippage", "share"),
     "funding": ("Funding", "share"),
-    "bars": ("Bars", "bars"),
+    "total_return": ("Total return", "share"),
 }
 
 
@@ -50,7 +53,7 @@ def cost_block(view: HeadView) -> Block:
         _LEDE,
         reading=_reading(view),
         figures=_figures(view),
-        tables=[_table(view)] if view.facts.backtest else (),
+        tables=_tables(view) if view.facts.backtest else (),
     )
 
 
@@ -91,18 +94,33 @@ def _figures(view: HeadView) -> list[Figure]:
     ]
 
 
-def _table(view: HeadView) -> Table:
-    names = [*(name for name in view.models if name in view.facts.backtest)]
+def _tables(view: HeadView) -> list[Table]:
+    names = [name for name in view.models if name in view.facts.backtest]
     names += [name for name in view.facts.backtest if name not in names]
     measured = {measure for name in names for measure in performance(view, name)}
-    shown = {name: spec for name, spec in _MEASURES.items() if name in measured}
-    shown |= {name: (title(name), "") for name in sorted(measured - set(_MEASURES))}
-    columns = [Column("Model", mark="text"), *(Column(label) for label, _ in shown.values())]
+    others = {name: (title(name), "") for name in sorted(measured - {*_MEASURES, *_FROM_GROSS_TO_NET, _LASTED})}
+    risk = {name: spec for name, spec in (_MEASURES | others).items() if name in measured}
+    money = {name: spec for name, spec in _FROM_GROSS_TO_NET.items() if name in measured}
+    return [
+        Table("Performance after costs", *_grid(view, names, risk)),
+        Table("From gross to net", *_grid(view, names, money), note=_assumptions(view)),
+    ]
+
+
+def _grid(view: HeadView, names: list[str], specs: Measures) -> tuple[list[Column], list[list[Cell]]]:
+    columns = [Column("Model", mark="text"), *(Column(label) for label, _ in specs.values())]
     rows = [
-        [_name_cell(view, name), *(estimate_cell(performance(view, name).get(m), u) for m, (_, u) in shown.items())]
+        [_name_cell(view, name), *(_cell(performance(view, name), m, unit) for m, (_, unit) in specs.items())]
         for name in names
     ]
-    return Table("Performance after costs", columns, rows, note=_assumptions(view))
+    return columns, rows
+
+
+def _cell(found: Mapping[str, Any], measure: str, unit: str) -> Cell:
+    lasted = found.get(_LASTED)
+    if measure == "max_drawdown" and is_number(lasted):
+        return Cell(number(found.get(measure), unit), f"{number(lasted, 'bars')} bars")
+    return estimate_cell(found.get(measure), unit)
 
 
 def _assumptions(view: HeadView) -> str:

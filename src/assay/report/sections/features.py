@@ -70,7 +70,9 @@ def _row(feature: Mapping[str, Any]) -> list[Cell]:
 
 def _disabled(disabled: Sequence[Mapping[str, Any]]) -> Table:
     columns = [Column("Disabled feature", mark="text"), Column("Why", mark="text")]
-    rows = [[Cell(str(f.get("name")), mark="text code"), Cell(str(f.get("reason")), mark="text prose")] for f in disabled]
+    rows = [
+        [Cell(str(f.get("name")), mark="text code"), Cell(str(f.get("reason")), mark="text prose")] for f in disabled
+    ]
     return Table("Left out of this run", columns, rows)
 
 

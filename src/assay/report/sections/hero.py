@@ -8,9 +8,9 @@ from assay.report.elements import Figure
 from assay.report.facts import LEVELS, ReportFacts
 from assay.report.figures.curves import sparkline
 from assay.report.figures.intervals import Estimate, interval_bar
-from assay.report.format import MISSING, day, interval, is_number, number, opening, quantity, title
+from assay.report.format import MISSING, day, interval, is_number, number, opening, quantity, spelled, title
 from assay.report.sections.costs import HOLD, curves, performance
-from assay.report.sections.models import best_baseline, estimates
+from assay.report.sections.models import best_baseline, estimates, finite
 from assay.report.view import HeadView, head_view
 
 _MEANINGS = {
@@ -59,8 +59,8 @@ def hero(facts: ReportFacts) -> Hero:
     return Hero(
         level=verdict["level"],
         levels=[(level, _MEANINGS[level]) for level in LEVELS],
-        headline=opening(str(verdict.get("headline") or verdict["level"])),
-        reasons=[_led(str(reason)) for reason in verdict.get("reasons") or ()],
+        headline=opening(spelled(verdict.get("headline") or verdict["level"], view.models)),
+        reasons=[_led(spelled(reason, view.models)) for reason in verdict.get("reasons") or ()],
         about=_about(facts, view),
         cards=[card for card in (_metric_card(view), _sharpe_card(view), _equity_card(view)) if card],
         notes=[str(note) for note in facts.notes],
@@ -70,14 +70,14 @@ def hero(facts: ReportFacts) -> Hero:
 def _led(reason: str) -> tuple[str, str]:
     """Split ``Profit: the net ...`` into what it is about and what it says."""
     about, colon, said = reason.partition(": ")
-    return (about, said) if colon and len(about) < 24 else ("", reason)
+    return (about, opening(said)) if colon and len(about) < 48 and "(" not in about else ("", reason)
 
 
 def _about(facts: ReportFacts, view: HeadView) -> list[tuple[str, str]]:
     found, run = view.evaluation, facts.manifest.get("run") or {}
     span = found.get("span") or (None, None)
     rows = [
-        ("Declared before the run", f"{title(view.lead)} on {title(view.name)}, judged by {view.info(view.metric).label}"),
+        ("Declared primary", f"{title(view.lead)} on {title(view.name)}, judged by {view.info(view.metric).label}"),
         ("Out-of-sample span", f"{day(span[0])} to {day(span[1])}"),
         ("Test rows", _rows(found)),
         ("Entities", quantity(found.get("entities"))),
@@ -89,7 +89,7 @@ def _about(facts: ReportFacts, view: HeadView) -> list[tuple[str, str]]:
 
 def _rows(found: Mapping[str, Any]) -> str:
     effective = found.get("effective_rows")
-    tail = f", worth {quantity(round(effective))} independent ones" if is_number(effective) else ""  # type: ignore[arg-type]
+    tail = f", worth {quantity(round(effective))} independent ones" if is_number(effective) else ""
     return quantity(found.get("rows")) + tail
 
 
@@ -101,7 +101,9 @@ def _metric_card(view: HeadView) -> Card:
         lead, estimates(view, view.metric, tuple(references)), unit=info.unit, slug="hero-metric", title=info.label
     )
     best = best_baseline(view, view.metric)
-    beside = f"best baseline {number(best[1], info.unit)} ({title(best[0])}); ticks: all baselines" if best else "no baseline"
+    beside = (
+        f"best baseline {number(best[1], info.unit)}, {title(best[0])}; ticks: all baselines" if best else "no baseline"
+    )
     return Card(
         info.label,
         number(found.get("value"), info.unit),
@@ -117,9 +119,9 @@ def _sharpe_card(view: HeadView) -> Card | None:
         return None
     held = performance(view, HOLD).get("sharpe")
     other = held.get("value") if isinstance(held, dict) else held
-    ends = [value if is_number(value := sharpe.get(name)) else None for name in ("value", "low", "high")]
-    mine = Estimate(title(view.lead), *ends, lead=True)
-    market = Estimate(HOLD, other if is_number(other) else None, None, None, role="baseline")  # type: ignore[arg-type]
+    value, low, high = (finite(sharpe.get(name)) for name in ("value", "low", "high"))
+    mine = Estimate(title(view.lead), value, low, high, lead=True)
+    market = Estimate(HOLD, finite(other), None, None, role="baseline")
     svg = interval_bar(mine, [market], unit="ratio", slug="hero-sharpe", title="Sharpe ratio after costs")
     return Card(
         "Sharpe after costs",

@@ -61,6 +61,11 @@ def _figure(view: HeadView, model: str, rows: list[dict[str, Any]]) -> Figure:
 def _table(view: HeadView, rows: list[dict[str, Any]]) -> Table:
     columns = [Column("Feature", mark="text"), Column("Mean"), Column("Std over folds")]
     cells = [
-        [Cell(str(row["feature"]), mark="text code"), value_cell(row["mean"], "share"), value_cell(row.get("std"), "share")] for row in rows
+        [
+            Cell(str(row["feature"]), mark="text code"),
+            value_cell(row["mean"], "share"),
+            value_cell(row.get("std"), "share"),
+        ]
+        for row in rows
     ]
     return Table(f"Importance, {title(view.lead)}", columns, cells)

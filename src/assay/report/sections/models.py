@@ -48,9 +48,9 @@ def estimates(view: HeadView, metric: str, models: tuple[str, ...]) -> list[Esti
     return [
         Estimate(
             label=title(model),
-            value=_finite(found.get("value")),
-            low=_finite(found.get("low")),
-            high=_finite(found.get("high")),
+            value=finite(found.get("value")),
+            low=finite(found.get("low")),
+            high=finite(found.get("high")),
             role=view.role(model),
             lead=model == view.lead,
         )
@@ -59,19 +59,20 @@ def estimates(view: HeadView, metric: str, models: tuple[str, ...]) -> list[Esti
     ]
 
 
-def _finite(value: object) -> float | None:
-    return float(value) if is_number(value) else None  # type: ignore[arg-type]
+def finite(value: object) -> float | None:
+    """Return a number, or ``None`` for anything undefined."""
+    return float(value) if is_number(value) else None
 
 
 def best_baseline(view: HeadView, metric: str) -> tuple[str, float] | None:
     """Find the baseline with the best value on a metric; ``None`` if no baseline has one."""
-    sign = 1 if view.info(metric).lower_is_better else -1
-    values = [
-        (sign * value, model, value)
-        for model in view.models
-        if view.role(model) != "model" and is_number(value := view.estimate(model, metric).get("value"))
-    ]
-    return min(values)[1:] if values else None
+    rivals = [name for name in view.shown if view.role(name) != "model"]
+    values = {name: view.estimate(name, metric).get("value") for name in rivals}
+    known = {name: value for name, value in values.items() if is_number(value)}
+    if not known:
+        return None
+    best = (min if view.info(metric).lower_is_better else max)(known, key=lambda name: known[name])
+    return best, known[best]
 
 
 def _panel(view: HeadView, metric: str) -> Figure:
@@ -96,7 +97,9 @@ def _column_mark(view: HeadView, model: str) -> str:
 
 
 def _all_metrics(view: HeadView, models: tuple[str, ...]) -> Table:
-    rows = [[_metric_cell(view, metric), *(_estimate(view, name, metric) for name in models)] for metric in view.metrics]
+    rows = [
+        [_metric_cell(view, metric), *(_estimate(view, name, metric) for name in models)] for metric in view.metrics
+    ]
     caption = f"All metrics on the common folds, with {view.confidence} intervals"
     return Table(caption, _columns(view, models), rows, note=_NOTE.format(view.confidence))
 

@@ -8,8 +8,8 @@ from assay.report.facts import ReportFacts
 from assay.report.format import day, is_number, number, quantity, title
 
 _LEDE = (
-    "Rows that came in, rows that were set aside and why. A faulty field becomes empty, a faulty row goes to quarantine "
-    "with its reason, an unexplained jump stays but gets no label."
+    "Rows that came in, rows that were set aside and why. A faulty field becomes empty, a faulty row goes to "
+    "quarantine with its reason, an unexplained jump stays but gets no label."
 )
 
 
@@ -23,7 +23,9 @@ def quality_block(facts: ReportFacts) -> Block:
         The block; sources and counts are shown as they come, whatever their names.
     """
     quality = facts.quality
-    sources = [table for name, found in quality.items() if isinstance(found, Mapping) and (table := _counts(name, found))]
+    sources = [
+        table for name, found in quality.items() if isinstance(found, Mapping) and (table := _counts(name, found))
+    ]
     entities = quality.get("entities") or ()
     labels = [table for name, head in facts.heads.items() if (table := _labels(name, head.label_manifest))]
     drawers = [Drawer(f"{len(entities)} entities", [_entities(entities)])] if entities else []
@@ -53,7 +55,12 @@ def flatten(found: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
 def _entities(entities: Sequence[Mapping[str, Any]]) -> Table:
     columns = [Column("Entity", mark="text"), Column("First bar"), Column("Last bar"), Column("Rows")]
     rows = [
-        [Cell(str(e.get("entity")), mark="text"), Cell(day(e.get("first"))), Cell(day(e.get("last"))), Cell(quantity(e.get("rows")))]
+        [
+            Cell(str(e.get("entity")), mark="text"),
+            Cell(day(e.get("first"))),
+            Cell(day(e.get("last"))),
+            Cell(quantity(e.get("rows"))),
+        ]
         for e in entities
     ]
     return Table("Entities", columns, rows)

@@ -35,9 +35,7 @@ def _figures(view: HeadView, model: str) -> list[Figure]:
     scatter, residuals = entry.get("scatter") or {}, entry.get("residuals") or {}
     figures = []
     if scatter.get("predicted"):
-        svg = scatter_figure(
-            scatter["predicted"], scatter["realised"], slug=f"{view.slug}-scatter-{model}", title=name
-        )
+        svg = scatter_figure(scatter["predicted"], scatter["realised"], slug=f"{view.slug}-scatter-{model}", title=name)
         figures.append(Figure(f"Forecast and outcome, {name}", svg))
     if residuals.get("counts"):
         svg = residual_figure(residuals["edges"], residuals["counts"], slug=f"{view.slug}-residual-{model}", title=name)

@@ -28,7 +28,9 @@ def run_block(facts: ReportFacts) -> Block:
     plain = {name: value for name, value in fixed.items() if not isinstance(value, Mapping)}
     nested = {name: value for name, value in fixed.items() if isinstance(value, Mapping) and value}
     tables = [_table("What decides the numbers", plain)] if plain else []
-    drawers = [Drawer(title(name).capitalize(), [_table(title(name).capitalize(), value)]) for name, value in nested.items()]
+    drawers = [
+        Drawer(title(name).capitalize(), [_table(title(name).capitalize(), value)]) for name, value in nested.items()
+    ]
     drawers += [Drawer("This run", [_table("Run and clock", clock)])] if clock else []
     return Block("run", "Run manifest", _LEDE, tables=tables, more=drawers)
 

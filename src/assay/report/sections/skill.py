@@ -26,9 +26,7 @@ def skill_block(view: HeadView) -> Block:
     """
     skill: Mapping[str, Mapping[str, Any]] = view.evaluation.get("skill") or {}
     tables = [table for kind in ("direction", "volatility") if (table := _table(view, skill, kind))]
-    return Block(
-        f"{view.slug}-skill", "Direction or volatility?", _LEDE, reading=_reading(view, skill), tables=tables
-    )
+    return Block(f"{view.slug}-skill", "Direction or volatility?", _LEDE, reading=_reading(view, skill), tables=tables)
 
 
 def _table(view: HeadView, skill: Mapping[str, Mapping[str, Any]], kind: str) -> Table | None:

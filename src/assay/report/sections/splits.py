@@ -77,7 +77,7 @@ def _table(receipts: Sequence[Mapping[str, Any]]) -> Table:
 def _reading(receipts: Sequence[Mapping[str, Any]], leaking: list[int]) -> str:
     if leaking:
         folds = ", ".join(str(fold) for fold in leaking)
-        return f"A training label ends at or after the start of the test part in fold {folds}: these results are not out of sample."
+        return f"In fold {folds} a training label ends at or after the test part begins: not out of sample."
     smallest = min(_gap(receipt) for receipt in receipts)
     purged, embargoed = (sum(receipt.get(name) or 0 for receipt in receipts) for name in _ROWS[2:])
     return (

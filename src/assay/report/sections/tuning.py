@@ -31,9 +31,7 @@ def tuning_block(view: HeadView) -> Block:
     more = [Drawer(f"All {len(view.facts.trials)} trials", [_trials(view)])] if grouped else []
     tables = [_chosen(view.facts.best_params)] if view.facts.best_params else []
     drawer = Drawer("Trials and chosen parameters", tables, figures)
-    return Block(
-        f"{view.slug}-tuning", "Tuning", _LEDE, more=[drawer, *more] if (figures or tables) else more
-    )
+    return Block(f"{view.slug}-tuning", "Tuning", _LEDE, more=[drawer, *more] if (figures or tables) else more)
 
 
 def _figure(view: HeadView, model: str, trials: Sequence[Mapping[str, Any]]) -> Figure | None:
@@ -46,7 +44,9 @@ def _figure(view: HeadView, model: str, trials: Sequence[Mapping[str, Any]]) -> 
 
 
 def _chosen(best: Mapping[str, Any]) -> Table:
-    rows = [[Cell(title(model), mark="text"), Cell(_params(params), mark="text code")] for model, params in best.items()]
+    rows = [
+        [Cell(title(model), mark="text"), Cell(_params(params), mark="text code")] for model, params in best.items()
+    ]
     return Table("Chosen parameters", [Column("Model", mark="text"), Column("Parameters", mark="text")], rows)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from assay.report.elements import Block, Cell, Column, Table
 from assay.report.facts import ReportFacts
-from assay.report.format import MISSING, interval, number, title
+from assay.report.format import MISSING, interval, number, spelled, title
 from assay.report.view import HeadView, head_view
 
 _LEDE = (
@@ -42,6 +42,7 @@ def wanted_block(facts: ReportFacts) -> Block:
 
 def _row(views: list[HeadView], entry: Mapping[str, Any]) -> list[Cell]:
     unit = str(entry.get("unit") or _unit(views, entry))
+    names = {name for view in views for name in view.models}
     status = str(entry.get("status") or MISSING)
     trivial = "trivial" if entry.get("trivial") else ""
     return [
@@ -49,7 +50,7 @@ def _row(views: list[HeadView], entry: Mapping[str, Any]) -> list[Cell]:
         Cell(number(entry.get("wanted"), unit)),
         Cell(number(entry.get("found"), unit), interval(entry.get("low"), entry.get("high"), unit)),
         Cell(status, trivial, mark=f"text status {STATUS_MARKS.get(status, 'unknown')}"),
-        Cell(str(entry.get("note") or ""), mark="text prose"),
+        Cell(spelled(entry.get("note") or "", names), mark="text prose"),
     ]
 
 
@@ -76,4 +77,5 @@ def _reading(wanted: object) -> str:
     counts = {status: sum(entry.get("status") == status for entry in entries) for status in STATUS_MARKS}
     trivial = sum(bool(entry.get("trivial")) for entry in entries)
     tail = f"; {trivial} of them trivial" if trivial else ""
-    return f"Of {len(entries)} wanted levels {counts['PASS']} pass, {counts['WARNING']} warn and {counts['FAIL']} fail{tail}."
+    judged = f"{counts['PASS']} pass, {counts['WARNING']} warn and {counts['FAIL']} fail"
+    return f"Of {len(entries)} wanted levels {judged}{tail}."

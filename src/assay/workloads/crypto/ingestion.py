@@ -7,14 +7,20 @@ import polars as pl
 from kedro.pipeline import Pipeline, node
 from pydantic import Field
 
+from assay.market import costs
 from assay.market.parameters import Parameters
+from assay.market.plan import Learning
 from assay.market.quality import Cleaned, QualityRule, clean_bars, clean_feed, summarise
 from assay.market.timeline import FeedRule, bar_interval, close_times, join_feeds, stamp_feed
+from assay.market.trading import BacktestRule
 
 Document = dict[str, Any]
 
-NO_OPEN_INTEREST = "There is no open interest in these data: features that need it are left out."
-NO_FUNDING = "There are no funding settlements in these data: features that need them are left out."
+NOTES = (
+    "Bars are known at their close; every feed is joined when it had become known.",
+    "The market never closes, so a bar opens where the one before it closed: such opens are prices.",
+)
+ABSENT = "There are no rows of {} in these data: features that need them are left out."
 
 
 class CryptoFeeds(Parameters):
@@ -26,8 +32,8 @@ class CryptoFeeds(Parameters):
         open_interest: Snapshots whose delay is not documented: one bar is assumed.
     """
 
-    funding: FeedRule = FeedRule(stamp="published", latency=timedelta(minutes=1), max_age=timedelta(days=2))
-    open_interest: FeedRule = FeedRule(stamp="published", max_age=timedelta(days=2))
+    funding: FeedRule
+    open_interest: FeedRule
 
 
 class CryptoIngestion(Parameters):
@@ -36,15 +42,14 @@ class CryptoIngestion(Parameters):
     Attributes:
         stamp: Whether ``time`` in the files of bars is the open of a bar (usual) or its close.
         interval: Length of a bar. None: the modal spacing of the times, if it is regular.
-        quality: Limits for bars and feeds. The jump limit is wide: Dogecoin once rose by a log return of .81 in four
-            hours, for good reasons.
+        quality: Limits for bars and feeds.
         feeds: When the feeds are known.
     """
 
     stamp: Literal["open", "close"] = "open"
     interval: timedelta | None = Field(default=None, gt=timedelta(0))
-    quality: QualityRule = QualityRule(max_jump=1.0)
-    feeds: CryptoFeeds = CryptoFeeds()
+    quality: QualityRule
+    feeds: CryptoFeeds
 
 
 def clean(bars_raw: pl.DataFrame, params: CryptoIngestion) -> tuple[pl.DataFrame, pl.DataFrame, Document]:
@@ -77,3 +82,47 @@ def _stamped(
 ) -> tuple[pl.DataFrame, Document]:
     bar = bar_interval(bars, params.interval)
     return stamp_feed(cleaned.bars, rule, bar=bar), cleaned.checks
+
+
+def align(
+    bars: pl.DataFrame, funding: pl.DataFrame, open_interest: pl.DataFrame, params: CryptoIngestion
+) -> pl.DataFrame:
+    """Bars with what was known of each feed at their close."""
+    return join_feeds(bars, {"funding": funding, "open_interest": open_interest}, dict(params.feeds))
+
+
+def check_funding(bars: pl.DataFrame, funding: pl.DataFrame, backtest: BacktestRule, learning: Learning) -> Document:
+    """How funding will be charged where the backtest trades; stops before any fit if it is required and not known."""
+    times = bars["time"].unique().sort()
+    tested = bars.filter(pl.col("time") >= times[int(learning.splits.min_train * len(times))])
+    return {"note": costs.check_funding(tested, funding, backtest.funding)}
+
+
+def assess(
+    panel: pl.DataFrame,
+    bars_checks: Document,
+    funding_checks: Document,
+    open_interest_checks: Document,
+    funding_terms: Document,
+) -> Document:
+    """What came in, what was taken out, and what to know about these data."""
+    checks = {"bars": bars_checks, "funding": funding_checks, "open_interest": open_interest_checks}
+    absent = [ABSENT.format(name.replace("_", " ")) for name, found in checks.items() if not found["rows_out"]]
+    return summarise(panel, checks, [*NOTES, *absent, funding_terms["note"]])
+
+
+def create_ingestion() -> Pipeline:
+    """Raw bars, funding and open interest in; bars, feeds, panel, quarantine and quality out."""
+    params, terms = "params:ingestion", ["params:backtest", "params:learning"]
+    checks = ["bars_checks", "funding_checks", "open_interest_checks", "funding_terms"]
+    interest = ["open_interest", "open_interest_checks"]
+    return Pipeline(
+        [
+            node(clean, ["bars_raw", params], ["bars", "quarantine", "bars_checks"], name="clean"),
+            node(stamp_funding, ["funding_raw", "bars", params], ["funding", "funding_checks"], name="stamp_funding"),
+            node(stamp_open_interest, ["open_interest_raw", "bars", params], interest, name="stamp_open_interest"),
+            node(align, ["bars", "funding", "open_interest", params], "panel", name="align"),
+            node(check_funding, ["bars", "funding", *terms], "funding_terms", name="check_funding"),
+            node(assess, ["panel", *checks], "quality", name="assess"),
+        ]
+    )

@@ -16,8 +16,8 @@ SESSION = timedelta(days=1)
 NOTES = (
     "An index is not tradable, and its returns exclude dividends.",
     "Bars are known at the close of their New York session, half days included.",
-    "VIX closes 15 minutes after the stocks and is used from the next session on; WTI is published about five business "
-    "days late and is used from then on.",
+    "VIX closes 15 minutes after the stocks, and WTI is published about five business days late: both are joined when "
+    "they had become known.",
 )
 
 
@@ -29,8 +29,8 @@ class EquityFeeds(Parameters):
         wti: Spot price of crude oil, published about five business days after its day.
     """
 
-    vix: FeedRule = FeedRule(latency_sessions=1, max_age=timedelta(days=10))
-    wti: FeedRule = FeedRule(latency_business_days=5, max_age=timedelta(days=21))
+    vix: FeedRule
+    wti: FeedRule
 
 
 class EquityIngestion(Parameters):
@@ -43,8 +43,8 @@ class EquityIngestion(Parameters):
     """
 
     calendar: str = "XNYS"
-    quality: QualityRule = QualityRule()
-    feeds: EquityFeeds = EquityFeeds()
+    quality: QualityRule
+    feeds: EquityFeeds
 
 
 def clean(bars_raw: pl.DataFrame, params: EquityIngestion) -> tuple[pl.DataFrame, pl.DataFrame, Document]:

@@ -1,0 +1,211 @@
+"""Walk-forward validation: no fit sees the future, and no test row is left out."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from assay.market import walk_forward
+from assay.market.errors import DataError, SplitError
+from assay.market.models import ModelParams
+from assay.market.preprocess import PreprocessRule
+from assay.market.recipe import RecipePlan, open_recipe
+from assay.market.splits import Receipt, SplitRule, plan_folds, split_rows
+from assay.market.tables import PROBABILITIES
+from assay.market.walk_forward import importance_table, validate
+from assay.market.workload import Kind
+
+FAST: dict[str, dict[str, Any]] = {
+    "xgboost": {"n_estimators": 15, "max_depth": 2, "threads": 1},
+    "lightgbm": {"n_estimators": 15, "num_leaves": 4, "threads": 1},
+    "random_forest": {"n_estimators": 4, "max_samples": 0.5, "threads": 1},
+}
+Market = tuple[pl.DataFrame, pl.DataFrame, list[Receipt]]
+
+
+def plan(family: str = "lightgbm", kind: Kind = "classification") -> RecipePlan:
+    params = ModelParams.model_validate({"kind": family} | FAST.get(family, {})).root
+    return RecipePlan(params=params, kind=kind, preprocess=PreprocessRule(features=5), feature_set_id="set-1")
+
+
+def log_loss(table: pl.DataFrame) -> float:
+    known = table.filter(pl.col("y_true").is_not_null())
+    chosen = known.select(PROBABILITIES).to_numpy()[np.arange(known.height), known["y_true"].to_numpy() + 1]
+    return float(-np.log(chosen).mean())
+
+
+@pytest.fixture(scope="module")
+def market(toy_market: Any) -> Market:
+    features, labels = toy_market()
+    return features, labels, plan_folds(labels, SplitRule(folds=3))
+
+
+@pytest.mark.parametrize("family", ["lightgbm", "class_prior"])
+def test_every_row_of_a_test_fold_is_predicted(family: str, market: Market) -> None:
+    features, labels, receipts = market
+    table, _, fits = validate(features, labels, receipts, plan=plan(family))
+    test = np.logical_or.reduce([split_rows(labels, receipt)[1] for receipt in receipts])
+    expected = labels.filter(pl.Series(test))
+    assert table.select("entity", "time").equals(expected.select("entity", "time"))
+    assert table["y_true"].equals(expected["label"], check_names=False)
+    assert table["y_true"].null_count() == 2 * 4  # the last bars of both entities have no label yet
+    assert table["y_pred"].null_count() == 0
+    assert dict(table.schema) == {
+        "entity": pl.String,
+        "time": pl.Datetime("us", "UTC"),
+        "label_end": pl.Datetime("us", "UTC"),
+        "fold": pl.Int32,
+        "train_end": pl.Datetime("us", "UTC"),
+        "forward_return": pl.Float64,
+        "scale": pl.Float64,
+        "y_true": pl.Int8,
+        "y_pred": pl.Int8,
+        "p_short": pl.Float64,
+        "p_neutral": pl.Float64,
+        "p_long": pl.Float64,
+    }
+    assert table["fold"].unique().sort().to_list() == [1, 2, 3] == [fit["fold"] for fit in fits]
+    for receipt in receipts:
+        rows = table.filter(pl.col("fold") == receipt.fold)
+        assert rows["train_end"].unique().to_list() == [receipt.last_train_label_end]
+        assert rows.height == receipt.test_rows
+
+
+def test_regression_predicts_returns(market: Market) -> None:
+    features, labels, receipts = market
+    table, _, _ = validate(features, labels, receipts, plan=plan("ridge", "regression"))
+    assert table["y_true"].equals(table["forward_return"], check_names=False)
+    assert table.schema["y_pred"] == pl.Float64
+    assert table["y_pred"].is_finite().all()
+    assert not set(PROBABILITIES) & set(table.columns)
+
+
+def test_stored_folds_repeat_the_predictions(market: Market) -> None:
+    features, labels, receipts = market
+    table, files, _ = validate(features, labels, receipts, plan=plan())
+    for receipt in receipts:
+        mine = {name.split("/")[1]: data for name, data in files.items() if name.startswith(f"fold_{receipt.fold}/")}
+        test = features.filter(pl.Series(split_rows(labels, receipt)[1]))
+        out = open_recipe(mine, feature_set_id="set-1").predict(test)
+        np.testing.assert_array_equal(table.filter(fold=receipt.fold).select(PROBABILITIES).to_numpy(), out)
+
+
+def test_running_twice_gives_the_same_bytes(market: Market) -> None:
+    first, second = (validate(*market, plan=plan()) for _ in range(2))
+    assert first[0].equals(second[0])
+    assert first[1:] == second[1:]
+
+
+@pytest.mark.parametrize(
+    ("family", "kind"),
+    [
+        ("xgboost", "classification"),
+        ("lightgbm", "regression"),
+        ("random_forest", "regression"),
+        ("logistic", "classification"),
+        ("class_prior", "classification"),
+        ("last_sign", "regression"),
+    ],
+)
+def test_no_fit_sees_a_row_it_may_not(family: str, kind: Kind, market: Market) -> None:
+    """Spoil every value that was not known when a fold began: nothing that was fitted for it may change."""
+    features, labels, receipts = market
+    clean = validate(features, labels, receipts, plan=plan(family, kind))
+    for receipt in receipts:
+        unknown = pl.Series(~split_rows(labels, receipt)[0])
+        rng = np.random.default_rng(receipt.fold)
+        spoiled = features.with_columns(
+            pl.when(unknown).then(pl.Series(rng.choice([np.nan, 1e9, -7.0], len(unknown)))).otherwise(name).alias(name)
+            for name in features.columns[2:]
+        ).cast(dict(features.schema))
+        labelled = labels["label"].is_not_null()
+        lies = labels.with_columns(
+            pl.when(unknown & labelled).then(pl.lit(1, pl.Int8)).otherwise("label").alias("label"),
+            pl.when(unknown & labelled).then(1e3).otherwise("forward_return").alias("forward_return"),
+        )
+        _, files, fits = validate(spoiled, lies, [receipt], plan=plan(family, kind))
+        assert files == {name: data for name, data in clean[1].items() if name.startswith(f"fold_{receipt.fold}/")}
+        assert fits == clean[2][receipt.fold - 1 : receipt.fold]
+
+
+def test_fit_receipts_stay_before_the_test_fold(market: Market) -> None:
+    features, labels, receipts = market
+    fits = validate(features, labels, receipts, plan=plan())[2]
+    for fit, receipt in zip(fits, receipts, strict=True):
+        assert fit["last_time_seen"] == fit["last_time"] == fit["train_end"] == receipt.train_end.isoformat()
+        assert fit["last_label_end"] == receipt.last_train_label_end.isoformat() < fit["test_start"]
+        assert fit["rows"] + fit["tail_rows"] <= receipt.train_rows
+        assert fit["test_rows"] == receipt.test_rows
+        assert "signal" in fit["features"]
+        assert fit["dropped"]["constant"] == "constant"
+        assert fit["dropped"]["twin"].startswith("correlation 1.000 with signal")
+        assert 1 <= fit["best_iteration"] <= 15
+
+
+def test_training_labels_that_reach_the_test_fold_stop_the_run(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    features, labels, receipts = market
+
+    def leaky(table: pl.DataFrame, receipt: Receipt) -> tuple[np.ndarray, np.ndarray]:
+        train, test = split_rows(table, receipt)
+        return (table["time"] < receipt.test_start).to_numpy() | train, test
+
+    monkeypatch.setattr(walk_forward, "split_rows", leaky)
+    with pytest.raises(SplitError, match=r"fold 1: the training part is not the one[\s\S]*8 with a later label end"):
+        validate(features, labels, receipts, plan=plan())
+
+
+def test_receipts_of_other_labels_stop_the_run(market: Market) -> None:
+    features, labels, receipts = market
+    thinned = labels.with_columns(pl.when(pl.col("time").dt.hour() != 5).then("label").alias("label"))
+    with pytest.raises(SplitError, match=f"expected: {receipts[0].train_rows} rows"):
+        validate(features, thinned, receipts, plan=plan())
+    forged = replace(receipts[0])
+    object.__setattr__(forged, "last_train_label_end", forged.test_start)
+    with pytest.raises(SplitError, match="the training part touches the test fold"):
+        validate(features, labels, [forged], plan=plan())
+
+
+def test_features_and_labels_must_be_the_same_rows(market: Market) -> None:
+    features, labels, receipts = market
+    with pytest.raises(DataError, match="are not the same rows"):
+        validate(features.reverse(), labels, receipts, plan=plan())
+
+
+def test_importance_of_all_folds_is_one_table(market: Market) -> None:
+    features, labels, receipts = market
+    _, files, fits = validate(features, labels, receipts, plan=plan())
+    table = importance_table(files)
+    assert dict(table.schema) == {"fold": pl.Int32, "feature": pl.String, "importance": pl.Float64}
+    assert table.group_by("fold", maintain_order=True).agg(pl.col("importance").sum())["importance"].to_list() == (
+        pytest.approx([1, 1, 1])
+    )
+    assert table.group_by("fold", maintain_order=True).first()["feature"].to_list() == ["signal"] * 3
+    assert table.filter(fold=2)["feature"].sort().to_list() == sorted(fits[1]["features"])
+    assert importance_table(validate(features, labels, receipts, plan=plan("class_prior"))[1]).height == 0
+
+
+def test_progress_is_told_over_folds(market: Market) -> None:
+    told: list[tuple[int, str]] = []
+
+    def track(items: Any, what: str) -> Any:
+        told.append((len(items), what))
+        return items
+
+    validate(*market, plan=plan("class_prior"), track=track)
+    assert told == [(3, "folds")]
+
+
+@pytest.mark.parametrize("family", ["xgboost", "lightgbm", "random_forest", "logistic"])
+def test_a_signal_is_found_and_noise_is_not(family: str, toy_market: Any) -> None:
+    gain = {}
+    for skill in (0.6, 0.0):
+        features, labels = toy_market(bars=500, skill=skill, seed=5)
+        receipts = plan_folds(labels, SplitRule(folds=2))
+        prior, model = (
+            log_loss(validate(features, labels, receipts, plan=plan(name))[0]) for name in ("class_prior", family)
+        )
+        gain[skill] = prior - model
+    assert gain[0.6] > 0.05
+    assert gain[0.0] < 0.01

@@ -1,0 +1,100 @@
+"""Figures: the same bytes whatever the user's settings, ids of their own, no more points than needed."""
+
+import re
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assay.report.figures.canvas import ACCENT, axes, draw
+from assay.report.figures.curves import spread
+from assay.report.figures.intervals import Estimate, interval_panel, short_number, shortened
+from assay.report.figures.regression import scatter_figure
+from assay.report.figures.thin import evenly, keep_extremes
+from assay.report.figures.timeline import split_timeline
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def _paint(figure: "Figure") -> None:
+    panel = axes(figure, margins=(20, 20, 20, 20))
+    panel.plot([0, 1, 2], [0.1234567, 1, 2], "o-", color=ACCENT)
+    panel.set_title("1.23456 < $x$")
+
+
+def test_drawing_follows_the_page_and_keeps_its_text() -> None:
+    svg = draw(_paint, (200, 100), slug="a", label='say "so"')
+    assert svg.startswith('<svg role="img" aria-label="say &#34;so&#34;" viewBox="0 0 200 100"')
+    assert "stroke: var(--accent)" in svg
+    assert ">1.23456 &lt; $x$</text>" in svg
+    assert "xmlns" not in svg
+    assert "<style" not in svg
+
+
+def test_two_drawings_on_a_page_share_no_id() -> None:
+    ids = [set(re.findall(r' id="([^"]+)"', draw(_paint, (200, 100), slug=s, label=""))) for s in ("a", "b")]
+    assert ids[0]
+    assert ids[0].isdisjoint(ids[1])
+
+
+def test_settings_of_the_user_change_nothing() -> None:
+    plain = draw(_paint, (200, 100), slug="a", label="")
+    with mpl.rc_context({"font.size": 30, "svg.fonttype": "path", "axes.grid": True}):
+        assert draw(_paint, (200, 100), slug="a", label="") == plain
+        assert mpl.rcParams["font.size"] == 30
+
+
+def test_panel_says_every_value_and_marks_the_undefined() -> None:
+    rows = [Estimate("a", 0.1, 0.05, 0.15, lead=True), Estimate("b", None, None, None, role="baseline")]
+    svg = interval_panel(rows, unit="share", reference=None, slug="p", title="Accuracy")
+    assert "a 10.0\u202f% [5.0, 15.0]\u202f%; b –" in svg
+    assert ">undefined</text>" in svg
+
+
+def test_scatter_draws_at_most_500_points() -> None:
+    x = np.linspace(-0.01, 0.01, 5000)
+    svg = scatter_figure(x, x**2, slug="s", title="m")
+    assert 400 < svg.count("<use") <= 530
+
+
+def test_gap_of_a_split_stays_visible() -> None:
+    receipt = {"fold": 1, "train_start": "2000-01-01T00:00:00+00:00", "test_end": "2020-01-01T00:00:00+00:00"}
+    receipt |= {"last_train_label_end": "2015-01-01T00:00:00+00:00", "test_start": "2015-01-01T01:00:00+00:00"}
+    svg = split_timeline([receipt], wide=False, slug="t")
+    left, right = map(float, re.findall(r'<path d="M ([\d.]+) [\d.]+ L ([\d.]+)[^>]*var\(--short\)', svg)[0])
+    assert right - left >= 2.4
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=400), st.integers(4, 60))
+def test_thinned_curve_keeps_its_ends_and_extremes(values: list[float], limit: int) -> None:
+    kept = keep_extremes(values, limit)
+    assert kept == sorted(set(kept))
+    assert len(kept) <= max(limit, len(values) if len(values) <= limit else 0)
+    assert {kept[0], kept[-1]} == {0, len(values) - 1}
+    assert {min(values), max(values)} <= {values[place] for place in kept}
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 500), st.integers(2, 60))
+def test_evenly_spaced_places_include_both_ends(count: int, limit: int) -> None:
+    kept = evenly(count, limit)
+    assert len(kept) <= limit or len(kept) == count <= limit
+    assert (kept[0], kept[-1]) == (0, count - 1)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.floats(0, 10), min_size=1, max_size=6))
+def test_labels_are_spread_in_their_order(values: list[float]) -> None:
+    placed = spread(values, gap=0.5)
+    order = np.argsort(values, kind="stable")
+    assert (np.diff(np.array(placed)[order]) >= 0.5 - 1e-9).all()
+
+
+def test_tick_and_label_texts() -> None:
+    assert short_number(-0.025, "share") == "−2.5 %"
+    assert short_number(0.1 + 0.2, "") == "0.3"
+    assert shortened("random_forest (volatility only)") == "random_forest vol.…"

@@ -1,0 +1,68 @@
+"""How numbers and names are written."""
+
+import math
+
+import pytest
+
+from assay.report.format import difference, interval, moment, number, opening, plain, quantity, slug, spelled, title
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.02134, "coefficient", "0.0213"),
+        (-0.02134, "coefficient", "−0.0213"),
+        (-0.00001, "coefficient", "0.0000"),
+        (0.5236, "share", "52.4\u202f%"),
+        (0.02364, "return", "2.364\u202f%"),
+        (0.000562, "return squared", "5.62·10⁻⁴"),
+        (1.256, "ratio", "1.26"),
+        (12345.0, "rows", "12\u202f345"),
+        (None, "share", "–"),
+        (math.nan, "share", "–"),
+        (math.inf, "", "–"),
+        (True, "", "yes"),
+        ("as told", "share", "as told"),
+    ],
+)
+def test_number(value: object, unit: str, text: str) -> None:
+    assert number(value, unit) == text
+
+
+def test_difference_shows_its_sign_and_counts_points() -> None:
+    assert difference(0.012, "share") == "+1.2\u202fpp"
+    assert difference(-0.012, "share") == "−1.2\u202fpp"
+    assert difference(None) == "–"
+
+
+def test_interval_names_the_unit_once_and_needs_both_ends() -> None:
+    assert interval(-0.01, 0.02, "share") == "[−1.0, 2.0]\u202f%"
+    assert interval(-0.01, 0.02) == "[−0.0100, 0.0200]"
+    assert interval(None, 0.02) == ""
+
+
+def test_free_values() -> None:
+    assert [quantity(v) for v in (12345, 0.043712, None, False, math.nan, "x")] == [
+        "12\u202f345",
+        "0.04371",
+        "–",
+        "no",
+        "–",
+        "x",
+    ]
+    assert plain({"delay": 1, "price": "close"}) == "delay 1, price close"
+    assert moment("2014-03-05T21:00:00+00:00") == "2014-03-05 21:00"
+    assert moment(None) == "–"
+
+
+def test_names() -> None:
+    assert title("random_forest") == "random forest"
+    assert title("xgboost (volatility only)") == "XGBoost (volatility only)"
+    assert slug(' A "b"_c<d> ') == "a-b-c-d"
+    assert slug("<>") == "x"
+    assert opening("random forest") == "Random forest"
+
+
+def test_prose_of_programs_is_spelled() -> None:
+    text = spelled("random_forest_2 and random_forest: [-0.1, +0.2], two-sided", ["random_forest", "two"])
+    assert text == "random_forest_2 and random forest: [−0.1, +0.2], two-sided"

@@ -1,0 +1,198 @@
+"""The page: self-contained, deterministic, complete, safe, accessible."""
+
+import re
+from collections.abc import Callable
+from html import unescape
+from html.parser import HTMLParser
+from importlib.resources import files
+from itertools import pairwise
+
+import pytest
+
+from assay.report import HeadFacts, ReportFacts, build_report
+from assay.report.format import interval, number, title
+from assay.report.page import explain
+from assay.report.view import head_view
+
+HOSTILE = '<script>alert("x")</script>&$\\frac{1}{0}$'
+
+
+class Document(HTMLParser):
+    """Collects what the tests ask about."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+    def values(self, attribute: str) -> list[str]:
+        return [value for _, attrs in self.tags if (value := attrs.get(attribute))]
+
+
+@pytest.fixture(scope="session")
+def page(facts: ReportFacts) -> str:
+    return build_report(facts)
+
+
+@pytest.fixture(scope="session")
+def document(page: str) -> Document:
+    return Document(page)
+
+
+def test_page_loads_nothing_from_elsewhere(page: str, document: Document) -> None:
+    assert "http://" not in page
+    assert "https://" not in page
+    assert "@import" not in page
+    assert re.findall(r"url\((?!#)", page) == []
+    assert document.values("src") == []
+    assert all(value.startswith("#") for value in document.values("href") + document.values("xlink:href"))
+
+
+def test_same_facts_give_the_same_bytes(facts: ReportFacts, page: str) -> None:
+    assert build_report(facts) == page
+
+
+def test_page_is_small(page: str) -> None:
+    assert len(page.encode()) < 2_000_000
+
+
+def test_ids_are_unique_and_every_link_inside_the_page_has_a_target(page: str, document: Document) -> None:
+    ids = document.values("id")
+    assert len(ids) == len(set(ids))
+    targets = set(document.values("href")) | {f"#{found}" for found in re.findall(r"url\(#([^)]+)\)", page)}
+    assert targets <= {f"#{found}" for found in ids}
+
+
+def test_verdict_comes_first_and_marks_one_of_four_levels(page: str, document: Document) -> None:
+    assert page.index("A hint, not proof: XGBoost leans") < page.index("<svg")
+    current = [attrs for attrs in document.all("li") if attrs.get("aria-current")]
+    assert [attrs["class"] for attrs in current] == ["is weak"]
+    assert "<b>Direction.</b> The " in page
+    assert "[−0.14, 1.10]" in page  # minus signs of the verdict's own prose
+
+
+def test_every_section_of_both_heads_is_there(document: Document) -> None:
+    ids = set(document.values("id"))
+    common = ("models", "costs", "folds", "importance", "splits", "tuning")
+    wanted = {f"{head}-{name}" for head in ("signal", "forward-return") for name in common}
+    wanted |= {"verdict", "wanted", "signal-skill", "signal-classes", "forward-return-fit"}
+    assert wanted | {"data", "features", "run", "glossary"} <= ids
+
+
+@pytest.mark.parametrize("head", ["signal", "forward_return"])
+def test_every_metric_of_every_model_stands_with_its_interval(facts: ReportFacts, page: str, head: str) -> None:
+    view = head_view(facts, head)
+    text = unescape(page)
+    for model in view.models:
+        assert title(model) in text
+        for metric in view.metrics:
+            found, unit = view.estimate(model, metric), view.info(metric).unit
+            written = f"<span>{number(found['value'], unit)}</span><small>{interval(found['low'], found['high'], unit)}"
+            assert found["value"] is None or written in text, (model, metric)
+
+
+def test_undefined_values_are_dashes_that_say_why(page: str) -> None:
+    assert re.search(r'<abbr tabindex="0" title="undefined in this run: [^"]+">–</abbr>', page)
+    assert ">None<" not in page
+    assert ">nan<" not in page
+
+
+def test_notes_costs_and_seeds_are_shown(page: str) -> None:
+    for text in ("An index is not tradable", "fee bp 1, half spread bp 0.5", "Positions pay no funding.", "9f31c2ab0d"):
+        assert text in page
+
+
+def test_hostile_text_is_shown_and_never_run(facts: ReportFacts, change: Callable[..., ReportFacts]) -> None:
+    head = facts.heads["signal"]
+    importance = [{"model": "xgboost", "feature": HOSTILE, "mean": 0.1, "std": 0.01}]
+    named = HeadFacts(
+        head.kind,
+        {**head.evaluation, "metric_info": {"direction_ic": {"label": HOSTILE, "definition": HOSTILE}}},
+        importance=importance,
+        best_params={"xgboost": {HOSTILE: HOSTILE}},
+    )
+    quality = {HOSTILE: {HOSTILE: 3}, "notes": [HOSTILE]}
+    verdict = {**facts.verdict, "headline": HOSTILE, "reasons": [HOSTILE], "wanted": []}
+    catalogue = {"features": [{"name": HOSTILE, "family": HOSTILE, "definition": HOSTILE}]}
+    page = build_report(
+        change(
+            workload=HOSTILE,
+            verdict=verdict,
+            notes=[HOSTILE],
+            heads={"signal": named},
+            quality=quality,
+            catalogue=catalogue,
+            manifest={"facts": {HOSTILE: {HOSTILE: HOSTILE}}},
+        )
+    )
+    assert len(Document(page).all("script")) == 1
+    assert "alert(" not in "".join(re.findall(r"<script>.*?</script>", page, flags=re.DOTALL))
+    assert page.count("&lt;script&gt;alert(") > 10
+
+
+def test_figures_are_described_and_headings_go_one_level_at_a_time(document: Document) -> None:
+    assert all(attrs.get("role") == "img" and attrs.get("aria-label") for attrs in document.all("svg"))
+    levels = [int(tag[1]) for tag, _ in document.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_figures_follow_the_theme(page: str) -> None:
+    drawings = "".join(re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL))
+    assert "var(--accent)" in drawings
+    assert re.findall(r"#[0-9a-fA-F]{6}\b", drawings) == []
+    assert "font-family" not in drawings
+
+
+def test_facts_with_nothing_but_one_model_make_a_page() -> None:
+    evaluation = {"kind": "regression", "models": {"ridge": {"role": "baseline", "metrics": {}}}}
+    page = build_report(
+        ReportFacts(
+            workload="tiny",
+            verdict={"level": "no evidence"},
+            primary={"head": "r", "model": "ridge", "metric": "ic"},
+            heads={"r": HeadFacts("regression", evaluation)},
+        )
+    )
+    assert "No evidence" in page
+    assert 'id="r-costs"' not in page
+
+
+def test_a_metric_nobody_described_is_still_shown(change: Callable[..., ReportFacts]) -> None:
+    models = {"m": {"role": "model", "metrics": {"novel_score": {"value": 0.1234, "low": 0.1, "high": 0.2}}}}
+    head = HeadFacts("classification", {"kind": "classification", "models": models})
+    primary = {"head": "h", "model": "m", "metric": "novel_score"}
+    page = build_report(change(primary=primary, heads={"h": head}))
+    assert "novel score" in page
+    assert "<span>0.1234</span><small>[0.1000, 0.2000]</small>" in page
+
+
+def test_terms_are_explained_once_per_text_and_text_is_escaped() -> None:
+    text = str(explain("IC and IC of <b> and rank IC"))
+    assert text.count(">IC</abbr>") == 1
+    assert text.count(">rank IC</abbr>") == 1
+    assert "&lt;b&gt;" in text
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_text_colours_meet_wcag_aa(theme: str) -> None:
+    css = (files("assay.report") / "templates" / "style.css").read_text(encoding="utf-8")
+    start = css.index("color-scheme: dark" if theme == "dark" else "color-scheme: light;\n  --page")
+    colours = dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6})", css[start : css.index("}", start)]))
+    for ground in ("page", "surface", "sunk"):
+        for ink in ("ink", "muted", "accent", "good", "amber", "bad", "none"):
+            lighter, darker = sorted((_luminance(colours[ground]), _luminance(colours[ink])), reverse=True)
+            assert (lighter + 0.05) / (darker + 0.05) >= 4.5, (ink, ground)

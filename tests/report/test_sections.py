@@ -1,0 +1,125 @@
+"""Sections say what the numbers say."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from assay.report import ReportFacts
+from assay.report.sections.classes import class_block
+from assay.report.sections.costs import cost_block
+from assay.report.sections.folds import fold_block
+from assay.report.sections.importance import importance_block
+from assay.report.sections.models import best_baseline, model_comparison
+from assay.report.sections.quality import flatten, quality_block
+from assay.report.sections.skill import skill_block
+from assay.report.sections.splits import split_block
+from assay.report.sections.tuning import tuning_block
+from assay.report.sections.wanted import wanted_block
+from assay.report.view import HeadView, head_view
+
+
+@pytest.fixture
+def signal(facts: ReportFacts) -> HeadView:
+    return head_view(facts, "signal")
+
+
+def _with(view: HeadView, **fields: Any) -> HeadView:
+    return replace(view, facts=replace(view.facts, **fields))
+
+
+def test_lead_is_the_declared_primary_and_else_the_best_tried_model(facts: ReportFacts, signal: HeadView) -> None:
+    assert (signal.lead, signal.declared) == ("xgboost", True)
+    other = head_view(facts, "forward_return")
+    tried = {name: other.estimate(name, "ic")["value"] for name in other.models if other.role(name) == "model"}
+    assert (other.lead, other.declared) == (max(tried, key=tried.__getitem__), False)
+
+
+def test_lead_comes_first_then_models_twins_and_baselines(signal: HeadView) -> None:
+    assert signal.models[0] == "xgboost"
+    roles = [signal.role(name) for name in signal.models]
+    assert roles == sorted(roles, key=["model", "volatility_only", "baseline"].index)
+    assert signal.twins == ("lightgbm (volatility only)", "random_forest (volatility only)")
+
+
+def test_reading_names_the_strongest_baseline(signal: HeadView) -> None:
+    reading = model_comparison(signal).reading
+    assert reading.startswith("XGBoost reaches Direction IC ")
+    assert "its strongest baseline, " in reading
+
+
+def test_best_baseline_follows_the_direction_of_the_metric(signal: HeadView) -> None:
+    name, value = best_baseline(signal, "log_loss")
+    others = [signal.estimate(m, "log_loss")["value"] for m in signal.shown if signal.role(m) != "model"]
+    assert value == min(others)
+    assert signal.role(name) != "model"
+
+
+def test_skill_reading_tells_whether_zero_is_inside(signal: HeadView) -> None:
+    assert skill_block(signal).reading.endswith("the interval excludes zero, the value of no skill.")
+    skill = {"xgboost": {"direction": {"ic": {"value": 0.01, "low": -0.01, "high": 0.03}}}}
+    inside = _with(signal, evaluation={**signal.evaluation, "skill": skill})
+    assert "the interval contains zero" in skill_block(inside).reading
+
+
+def test_clean_splits_are_said_so_and_leaking_ones_raise_an_alarm(signal: HeadView) -> None:
+    block = split_block(signal)
+    assert block.tone == ""
+    assert "the smallest gap is 3.0 days. 60 rows purged, 20 embargoed." in block.reading
+    receipts = [dict(receipt) for receipt in signal.facts.receipts]
+    receipts[1]["last_train_label_end"] = receipts[1]["test_start"]
+    leaking = split_block(_with(signal, receipts=receipts))
+    assert leaking.tone == "alarm"
+    assert "In fold 2 a training label ends" in leaking.reading
+
+
+def test_costs_are_beside_the_money(signal: HeadView) -> None:
+    tables = {table.caption: table for table in cost_block(signal).tables}
+    assert [column.label for column in tables["From gross to net"].columns][-1] == "Total return"
+    assert tables["From gross to net"].note.startswith("Costs: fee bp 1, half spread bp 0.5. Positions pay no funding.")
+    rows = {row[0].text: row for row in tables["Performance after costs"].rows}
+    assert list(rows)[-1] == "buy and hold"
+    assert cost_block(_with(signal, backtest={})).empty
+
+
+def test_every_fold_and_its_spread_is_in_the_table(signal: HeadView) -> None:
+    block = fold_block(signal)
+    table = block.tables[0]
+    assert [column.label for column in table.columns] == ["Model", *(f"Fold {n}" for n in range(1, 6)), "Mean ± std"]
+    assert " ± " in table.rows[0][-1].text
+    assert table.note == "Models are compared on the common folds 3, 4, 5."
+
+
+def test_confusion_shares_add_up_by_true_class(signal: HeadView) -> None:
+    matrix = class_block(signal).tables[0]
+    assert matrix.kind == "heat"
+    for row in matrix.rows:
+        assert sum(cell.heat for cell in row[1:]) == pytest.approx(1)
+
+
+def test_importance_is_ranked(signal: HeadView) -> None:
+    drawer = importance_block(signal).more[-1]
+    means = [float(row[1].text.removesuffix("\u202f%")) for row in drawer.tables[0].rows]
+    assert means == sorted(means, reverse=True)
+
+
+def test_all_trials_are_listed(signal: HeadView) -> None:
+    assert len(tuning_block(signal).more[-1].tables[0].rows) == len(signal.facts.trials)
+    assert tuning_block(_with(signal, trials=[], best_params={})).empty
+
+
+def test_wanted_levels_are_written_in_their_unit_and_counted(facts: ReportFacts) -> None:
+    block = wanted_block(facts)
+    assert block.reading == "Of 4 wanted levels 1 pass, 1 warn and 2 fail; 1 of them trivial."
+    accuracy = block.tables[0].rows[0]
+    assert [cell.text for cell in accuracy[:4]] == ["Accuracy", "55.0\u202f%", "47.3\u202f%", "FAIL"]
+    assert accuracy[3].mark == "text status fail"
+
+
+def test_nested_counts_are_shown_as_they_come(facts: ReportFacts) -> None:
+    assert list(flatten({"counts": {"duplicate": 3, "deep": {"x": None}}, "list": []})) == [
+        ("counts · duplicate", "3"),
+        ("counts · deep · x", "–"),
+        ("list", "none"),
+    ]
+    assert quality_block(facts).reading.startswith("The open equals the previous close on 61.2\u202f% of rows.")

@@ -1,0 +1,201 @@
+"""The command: what it passes on to Kedro, and how errors end."""
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from click.testing import CliRunner, Result
+
+from assay.cli import cli, main
+
+# Kedro reads the fields of a parameter model from the instance.
+pytestmark = pytest.mark.filterwarnings("ignore:Accessing the 'model_fields' attribute:DeprecationWarning")
+
+PACKAGE = "stall"
+FILES = {
+    "pyproject.toml": f"""
+        [tool.kedro]
+        package_name = "{PACKAGE}"
+        project_name = "Stall"
+        kedro_init_version = "1.7.0"
+        """,
+    f"src/{PACKAGE}/__init__.py": "",
+    f"src/{PACKAGE}/settings.py": """
+        from assay.settings import CONFIG_LOADER_ARGS, DISABLE_HOOKS_FOR_PLUGINS, HOOKS
+        """,
+    f"src/{PACKAGE}/pipeline_registry.py": """
+        from kedro.pipeline import Pipeline, node
+        from pydantic import BaseModel
+        from assay.market.errors import SplitError
+
+        class Rule(BaseModel):
+            depth: int
+
+        def take(fruit):
+            return [fruit]
+
+        def fit(fruit, rule: Rule):
+            if rule.depth == 0:
+                raise SplitError("fold 1", "has no rows", do="lower min_train")
+            if rule.depth == 99:
+                raise ZeroDivisionError("a bug")
+            return [*fruit, rule.depth]
+
+        def register_pipelines():
+            nodes = [
+                node(take, "equity.fruit_raw", "equity.fruit", name="take", namespace="equity.ingestion"),
+                node(
+                    fit,
+                    ["equity.fruit", "params:equity.rule"],
+                    "equity.model",
+                    name="fit",
+                    namespace="equity.tuning",
+                ),
+            ]
+            whole = Pipeline(nodes)
+            return {"__default__": whole, "equity": whole, "late": Pipeline(nodes[1:])}
+        """,
+    "conf/base/parameters.yml": """
+        equity:
+          rule: {depth: 2}
+        """,
+    "conf/base/catalog.yml": """
+        equity.fruit_raw: {type: json.JSONDataset, filepath: fruit.json}
+        equity.fruit: {type: assay.datasets.files.Json, filepath: data/fruit.json, versioned: true}
+        equity.model: {type: assay.datasets.files.Json, filepath: data/model.json, versioned: true}
+        """,
+    "conf/files/catalog.yml": """
+        equity.fruit_raw:
+          type: json.JSONDataset
+          filepath: ${runtime_params:data_dir,DATA_DIR_NOT_GIVEN}/fruit.json
+        """,
+    "fruit.json": '"apple"',
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A project of its own, opened like a user's; the process forgets it afterwards."""
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(dedent(text))
+    shutil.copy(root / "conf" / "logging.yml", tmp_path / "conf")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", "")
+    monkeypatch.setenv("KEDRO_LOGGING_CONFIG", str(tmp_path / "conf" / "logging.yml"))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    handlers = logging.getLogger().handlers[:]
+    yield tmp_path
+    logging.getLogger().handlers[:] = handlers
+    for module in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
+        del sys.modules[module]
+
+
+def assay(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def models(project: Path) -> list[str]:
+    """Every version of the last output, oldest first."""
+    return [path.read_text() for path in sorted(project.glob("data/model.json/*/model.json"))]
+
+
+def test_run_then_resume_reruns_exactly_what_changed(project: Path) -> None:
+    assert assay("run", "equity").exit_code == 0
+    assert models(project) == ['[\n "apple",\n 2\n]']
+    idle = assay("resume")
+    assert "nothing to do: every output is fresh" in idle.output
+    assert len(models(project)) == 1
+    changed = assay("resume", "equity", "--params", "equity.rule.depth=4")
+    assert "1 nodes in" in changed.output
+    assert models(project)[1:] == ['[\n "apple",\n 4\n]']
+
+
+def test_data_means_the_files_environment_and_an_absolute_folder(project: Path) -> None:
+    folder = project / "my data, 2020=new"
+    folder.mkdir()
+    (folder / "fruit.json").write_text('"pear"')
+    result = assay("run", "equity", "--data", folder.name, "--params", "equity.rule.depth=3")
+    assert result.exit_code == 0, result.output
+    assert models(project) == ['[\n "pear",\n 3\n]']
+    again = assay("run", "equity", "--env", "files")
+    assert again.exit_code == 1
+    assert "DATA_DIR_NOT_GIVEN" in str(again.exception)
+
+
+def test_an_error_on_purpose_ends_without_a_traceback(project: Path) -> None:
+    result = assay("run", "equity", "--params", "equity.rule.depth=0")
+    assert result.exit_code == 1
+    assert "Error: fold 1: has no rows\n  what to do: lower min_train\n" in result.output
+    assert "Traceback" not in result.output
+    assert isinstance(result.exception, SystemExit)
+    assert models(project) == []
+
+
+def test_an_error_inside_a_dataset_error_is_shown_the_same_way(project: Path) -> None:
+    missing = assay("run", "late")
+    assert missing.exit_code == 1
+    assert "data/fruit.json: does not exist\n" in missing.output
+    assert "what to do: run `assay resume`" in missing.output
+    assay("run", "equity")
+    (made,) = project.glob("data/fruit.json/*/fruit.json")
+    made.write_text("[")
+    assert f"Error: {made}: is damaged\n" in assay("run", "late").output
+
+
+def test_a_bad_parameter_is_named_before_anything_runs(project: Path) -> None:
+    result = assay("run", "equity", "--params", "equity.rule.depth=deep")
+    assert result.exit_code == 1
+    assert "Parameter 'equity.rule'" in result.output
+    assert isinstance(result.exception, SystemExit)
+    assert not (project / "data").exists()
+
+
+@pytest.mark.usefixtures("project")
+def test_a_bug_keeps_its_traceback() -> None:
+    result = assay("run", "equity", "--params", "equity.rule.depth=99")
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
+@pytest.mark.usefixtures("project")
+def test_an_unknown_pipeline_is_answered_with_those_that_exist() -> None:
+    result = assay("run", "equty")
+    assert result.exit_code == 1
+    assert "no pipeline 'equty'; there are: __default__, equity, late" in result.output
+
+
+def test_outside_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = assay("resume")
+    assert result.exit_code == 1
+    assert f"there is no Kedro project in {tmp_path} or above it" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--params", "depth"), "'depth' is not of the form name=value"),
+        (("--params", "a=1,=2"), "'=2' is not of the form name=value"),
+        (("--data", "nowhere"), "Directory 'nowhere' does not exist"),
+    ],
+)
+def test_a_mistyped_option_is_refused(arguments: tuple[str, str], message: str) -> None:
+    result = assay("run", "equity", *arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_kedro_gains_resume_and_keeps_its_own_run() -> None:
+    assert list(cli.commands) == ["resume"]
+
+
+def test_help_waits_for_no_heavy_import() -> None:
+    code = "import sys, assay.cli; print(sorted({'kedro', 'polars', 'omegaconf', 'pyarrow'} & sys.modules.keys()))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert found.stdout == "[]\n"
