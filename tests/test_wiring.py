@@ -1,6 +1,7 @@
 """Every name in the pipelines, the catalog and the parameters has its counterpart."""
 
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,23 @@ def test_every_output_is_written_whole_and_carries_a_receipt(everything: Pipelin
 def test_every_output_lies_in_the_folder_of_its_layer(everything: Pipeline, catalog: DataCatalog) -> None:
     layer = {n: catalog.get(n).metadata["kedro-viz"]["layer"] for n in everything.all_outputs()}
     assert [n for n, name in layer.items() if f"_{name}/" not in str(catalog.get(n)._filepath)] == []
+
+
+def test_layers_follow_one_another(everything: Pipeline, catalog: DataCatalog) -> None:
+    """Also where a namespace is drawn as one box: whatever goes in comes before whatever comes out."""
+    layer = {n: catalog.get(n).metadata["kedro-viz"]["layer"] for n in data_names(everything)}
+    boxes = {prefix for step in everything.nodes for prefix in step.namespace_prefixes}
+    inside = [everything.only_nodes_with_namespaces([box]) for box in boxes]
+    steps = [(box.inputs(), seen_from_outside(box, everything)) for box in inside]
+    before: dict[str, set[str]] = {}
+    for inputs, outputs in [*steps, *((set(step.inputs), set(step.outputs)) for step in everything.nodes)]:
+        for out in outputs:
+            before.setdefault(layer[out], set()).update(layer[i] for i in inputs if i in layer)
+    TopologicalSorter({name: earlier - {name} for name, earlier in before.items()}).prepare()
+
+
+def seen_from_outside(box: Pipeline, everything: Pipeline) -> set[str]:
+    return box.outputs() | (box.all_outputs() & (everything - box).inputs())
 
 
 def parameters_asked_for(pipeline: Pipeline) -> set[str]:

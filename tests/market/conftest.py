@@ -38,6 +38,7 @@ def make_toy_market(
     features = key.with_columns(pl.Series(name, column, dtype=pl.Float32) for name, column in columns.items())
     gaps = pl.Series(rng.random(rows) < 0.1)
     features = features.with_columns(pl.when(~gaps).then("noise_3").alias("noise_3"))
+    classes = pl.Series(np.where(np.abs(outcome) > 0.5, np.sign(outcome), 0), dtype=pl.Int8)
     end = pl.col("time") + HOUR * (horizon + 1)
     known = end <= key["time"].max()
     labels = key.with_columns(
@@ -45,9 +46,7 @@ def make_toy_market(
         pl.when(known).then(end).alias("label_end"),
         pl.when(known).then(pl.Series(outcome * 0.01)).alias("forward_return"),
         pl.lit(0.01).alias("scale"),
-        pl.when(known)
-        .then(pl.Series(np.where(np.abs(outcome) > 0.5, np.sign(outcome), 0), dtype=pl.Int8))
-        .alias("label"),
+        pl.when(known).then(classes).alias("label"),
     )
     return features, labels
 

@@ -153,17 +153,9 @@ def test_a_bundle_without_a_name_is_refused(bundles: dict[str, Files], batch: An
         open_champions(**bundles, feature_set_id=batch[1]["feature_set_id"])
 
 
-def test_the_index_quotes_the_recipe_and_not_the_bundle(bundles: dict[str, Files]) -> None:
-    scores = pl.DataFrame(
-        {
-            "model": ["signal"] * 4 + ["target"] * 4,
-            "p_short": [0.1, 0.4, 0.2, 0.3] + [0.3] * 4,
-            "p_long": [0.5, 0.2, 0.1, 0.6] + [0.3] * 4,
-            "forward_return": [0.03, -0.01, -0.02, 0.01] * 2,
-        }
-    )
-    first, second = index_bundles(bundles, scores)
-    expected = np.corrcoef([0.4, -0.2, -0.1, 0.3], [0.03, -0.01, -0.02, 0.01])[0, 1]
-    assert first["recipe_ic"] == pytest.approx(expected)
-    assert second["recipe_ic"] is None
+def test_the_index_says_what_is_in_every_bundle(bundles: dict[str, Files]) -> None:
+    first, second = index_bundles(bundles)
+    assert (first["model"], first["kind"], first["params"]["kind"]) == ("signal", "classification", "logistic")
+    assert (second["model"], second["kind"], second["params"]["kind"]) == ("target", "regression", "ridge")
+    assert first["bundle_id"] == bundle_id(bundles["signal"])
     assert first["training"]["rows"] > 0

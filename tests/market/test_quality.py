@@ -98,8 +98,9 @@ def test_unsorted_rows_are_sorted_and_counted() -> None:
     assert cleaned.counts == {"unsorted": 1}
 
 
-def test_entities_that_take_turns_are_not_unsorted() -> None:
-    rows = pl.concat([table({}, {}), table({"entity": "B"}, {"entity": "B"})]).sort("time")
+@pytest.mark.parametrize("by", ["entity", "time"])
+def test_entities_may_follow_each_other_or_take_turns(by: str) -> None:
+    rows = pl.concat([table({}, {}), table({"entity": "B"}, {"entity": "B"})]).sort(by, maintain_order=True)
     assert clean_bars(rows, ANY, source="my bars").counts == {}
 
 

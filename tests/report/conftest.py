@@ -73,8 +73,10 @@ def _metrics(rng: np.random.Generator, spec: dict[str, tuple[Any, ...]], bonus: 
 
 
 def _folds(rng: np.random.Generator, metrics: dict[str, Any]) -> list[dict[str, Any]]:
-    def value(estimate: dict[str, float | None]) -> float | None:
-        return None if estimate["value"] is None else estimate["value"] + float(rng.normal()) * 0.02
+    def value(estimate: dict[str, Any]) -> float | None:
+        if estimate["value"] is None:
+            return None
+        return estimate["value"] + float(rng.normal()) * (estimate["high"] - estimate["low"]) / 3
 
     return [{"fold": fold, "rows": 950, **{name: value(m) for name, m in metrics.items()}} for fold in FOLDS]
 
@@ -309,7 +311,7 @@ def _manifest() -> dict[str, Any]:
     return {
         "facts": {
             "code_revision": "9f31c2ab0d", "parameters_hash": "5b1f0e77c3a94d21",
-            "inputs": {"sp500.parquet": "ab" * 32, "nasdaq.parquet": "cd" * 32},
+            "inputs": {"sp500_daily.parquet": "ab" * 32, "nasdaq.parquet": "cd" * 32},
             "packages": {"polars": "2.1.0", "xgboost": "3.2.0"}, "seeds": {"models": 7, "bootstrap": 11},
         },
         "run": {"run_id": "20250102T080500", "started": "2025-01-02T08:05:00+00:00", "env": "base"},

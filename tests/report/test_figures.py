@@ -54,6 +54,15 @@ def test_panel_says_every_value_and_marks_the_undefined() -> None:
     assert ">undefined</text>" in svg
 
 
+def test_a_hopeless_baseline_does_not_squash_the_models() -> None:
+    rows = [Estimate("a", 1.0, 0.9, 1.1, lead=True), Estimate("b", 1.05, 1.0, 1.2, role="baseline")]
+    far = [*rows, Estimate("c", 90.0, 80.0, 99.0, role="baseline")]
+    near, with_far = (interval_panel(found, unit="", reference=1.05, slug="p", title="RMSE") for found in (rows, far))
+    ticks = [re.findall(r">([\d.]+)</text>", svg) for svg in (near, with_far)]
+    assert max(map(float, ticks[1])) < 2
+    assert max(map(float, ticks[0])) < 2
+
+
 def test_scatter_draws_at_most_500_points() -> None:
     x = np.linspace(-0.01, 0.01, 5000)
     svg = scatter_figure(x, x**2, slug="s", title="m")

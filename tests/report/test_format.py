@@ -32,12 +32,14 @@ def test_number(value: object, unit: str, text: str) -> None:
 def test_difference_shows_its_sign_and_counts_points() -> None:
     assert difference(0.012, "share") == "+1.2\u202fpp"
     assert difference(-0.012, "share") == "−1.2\u202fpp"
+    assert difference(0.00001) == "0.0000"
     assert difference(None) == "–"
 
 
 def test_interval_names_the_unit_once_and_needs_both_ends() -> None:
     assert interval(-0.01, 0.02, "share") == "[−1.0, 2.0]\u202f%"
     assert interval(-0.01, 0.02) == "[−0.0100, 0.0200]"
+    assert interval(-0.01, 0.02, "share", points=True) == "[−1.0, 2.0]\u202fpp"
     assert interval(None, 0.02) == ""
 
 

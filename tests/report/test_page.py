@@ -104,7 +104,12 @@ def test_undefined_values_are_dashes_that_say_why(page: str) -> None:
 
 
 def test_notes_costs_and_seeds_are_shown(page: str) -> None:
-    for text in ("An index is not tradable", "fee bp 1, half spread bp 0.5", "Positions pay no funding.", "9f31c2ab0d"):
+    for text in (
+        "An index is not tradable",
+        "fee bp 1, half spread bp 0.5",
+        "Positions pay no funding.",
+        "sp500_daily.parquet",
+    ):
         assert text in page
 
 

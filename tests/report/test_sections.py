@@ -37,9 +37,17 @@ def test_lead_is_the_declared_primary_and_else_the_best_tried_model(facts: Repor
 
 def test_lead_comes_first_then_models_twins_and_baselines(signal: HeadView) -> None:
     assert signal.models[0] == "xgboost"
+    assert replace(signal, lead="lightgbm").models[0] == "lightgbm"
     roles = [signal.role(name) for name in signal.models]
     assert roles == sorted(roles, key=["model", "volatility_only", "baseline"].index)
     assert signal.twins == ("lightgbm (volatility only)", "random_forest (volatility only)")
+
+
+def test_metrics_that_matter_come_first_whatever_the_order_of_the_file(signal: HeadView) -> None:
+    info = signal.evaluation["metric_info"]
+    view = _with(signal, evaluation={**signal.evaluation, "metric_info": dict(sorted(info.items()))})
+    assert view.metrics[:3] == ("direction_ic", "directional_accuracy_tradable", "mcc")
+    assert set(view.metrics) == set(info)
 
 
 def test_reading_names_the_strongest_baseline(signal: HeadView) -> None:
@@ -53,6 +61,12 @@ def test_best_baseline_follows_the_direction_of_the_metric(signal: HeadView) -> 
     others = [signal.estimate(m, "log_loss")["value"] for m in signal.shown if signal.role(m) != "model"]
     assert value == min(others)
     assert signal.role(name) != "model"
+
+
+def test_coverage_is_never_marked_as_good_or_bad(signal: HeadView) -> None:
+    rows = {row[0].text: row[1:] for row in model_comparison(signal).tables[0].rows}
+    assert any("win" in cell.mark for cell in rows["Accuracy"])
+    assert not any("win" in cell.mark or "loss" in cell.mark for cell in rows["Coverage (tradable)"])
 
 
 def test_skill_reading_tells_whether_zero_is_inside(signal: HeadView) -> None:
@@ -95,6 +109,14 @@ def test_confusion_shares_add_up_by_true_class(signal: HeadView) -> None:
     assert matrix.kind == "heat"
     for row in matrix.rows:
         assert sum(cell.heat for cell in row[1:]) == pytest.approx(1)
+
+
+def test_classes_keep_their_order_and_stay_on_classification_heads(facts: ReportFacts, signal: HeadView) -> None:
+    shuffled = {"NEUTRAL": 0.4, "LONG": 0.3, "SHORT": 0.3}
+    block = class_block(_with(signal, evaluation={**signal.evaluation, "class_shares": shuffled}))
+    assert "SHORT 30.0\u202f%, NEUTRAL 40.0\u202f%, LONG 30.0\u202f%" in block.figures[0].svg
+    manifest = {"class_shares": shuffled}
+    assert class_block(_with(head_view(facts, "forward_return"), label_manifest=manifest)).empty
 
 
 def test_importance_is_ranked(signal: HeadView) -> None:

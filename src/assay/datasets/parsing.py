@@ -39,7 +39,7 @@ def choose_columns(
         if matches:
             chosen[name] = matches[0]
         elif name in required:
-            near = [plain[match] for match in get_close_matches(_plain(name), list(plain), cutoff=0.5)]
+            near = [plain[match] for match in get_close_matches(_plain(name), list(plain), cutoff=0.6)]
             raise DataError(
                 f"{file}, column '{name}'",
                 "is missing",

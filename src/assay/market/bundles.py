@@ -1,17 +1,14 @@
-"""Bundles of a head: which there are, what their recipe scored out of sample, and which one decides."""
+"""Bundles of a head: which there are, and which one decides."""
 
 import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
-import polars as pl
-
 from assay.market.decisions import Champion, Champions
 from assay.market.errors import BundleError, ConfigurationError
 from assay.market.models import Files
 from assay.market.recipe import RECIPE, open_recipe
-from assay.market.tables import PROBABILITIES
 
 CHAMPION = "champion.json"
 DESCRIBED = ("kind", "params", "feature_set_id", "best_iteration", "training", "versions")
@@ -26,25 +23,16 @@ def bundle_id(files: Files) -> str:
     return digest.hexdigest()[:16]
 
 
-def index_bundles(bundles: Mapping[str, Files], oos: pl.DataFrame) -> list[dict[str, Any]]:
-    """List the bundles of a head.
+def index_bundles(bundles: Mapping[str, Files]) -> list[dict[str, Any]]:
+    """List the bundles of a head, one record per model: its identity and what its card says about the training.
 
-    Args:
-        bundles: Files of every model, fitted on all labelled rows.
-        oos: Out-of-sample predictions of the same recipes.
-
-    Returns:
-        One record per model: bundle id, what its card says about training, and the out-of-sample information
-        coefficient (Pearson, direction score against forward return) of its *recipe* over all folds. The bundle itself
-        has no score: it has seen every labelled row.
+    A bundle has no score of its own: it has seen every labelled row.
     """
-    scores = _information_coefficients(oos)
-    records = []
-    for model, files in bundles.items():
-        card = json.loads(files[RECIPE])
-        about = {name: card[name] for name in DESCRIBED}
-        records.append({"model": model, "bundle_id": bundle_id(files), "recipe_ic": scores.get(model)} | about)
-    return records
+    cards = {model: json.loads(files[RECIPE]) for model, files in bundles.items()}
+    return [
+        {"model": model, "bundle_id": bundle_id(bundles[model])} | {name: card[name] for name in DESCRIBED}
+        for model, card in cards.items()
+    ]
 
 
 def crown_bundle(bundles: Mapping[str, Files], model: str) -> dict[str, bytes]:
@@ -80,11 +68,3 @@ def _open(files: Files, feature_set_id: str) -> Champion:
         raise BundleError("champion", "has no name on it", expected=CHAMPION, found=sorted(files), do="train again")
     label = json.loads(files[CHAMPION])
     return Champion(open_recipe(files, feature_set_id=feature_set_id), label["model"], label["bundle_id"])
-
-
-def _information_coefficients(oos: pl.DataFrame) -> dict[str, float | None]:
-    short, _, long = PROBABILITIES
-    score = pl.col(long) - pl.col(short) if long in oos.columns else pl.col("y_pred")
-    known = oos.filter(pl.col("forward_return").is_not_null()).with_columns(score=score)
-    table = known.group_by("model").agg(ic=pl.corr("score", "forward_return").fill_nan(None))
-    return dict(table.iter_rows())

@@ -15,7 +15,7 @@ PER_HEAD = (
     "labels label_manifest model_input plan best_params inner_trials oos importance model_index champion ledger "
     "backtest outer_trials metrics findings"
 )
-PER_MODEL = "study trials predictions fold_models model"
+PER_MODEL = "trials predictions fold_models model"
 GRAIN = dict.fromkeys(PER_HEAD.split(), 2) | dict.fromkeys(PER_MODEL.split(), 3)
 PARAMETERS = "params:"
 

@@ -62,16 +62,24 @@ def _signed(text: str) -> str:
 def difference(value: object, unit: str = "") -> str:
     """Write a difference with its sign always shown; differences of percentages are in points (``pp``)."""
     text = number(value, unit).replace(f"{NARROW}%", f"{NARROW}pp")
-    return f"+{text}" if is_number(value) and value > 0 else text
+    return f"+{text}" if is_number(value) and value > 0 and re.search("[1-9]", text) else text
 
 
-def interval(low: object, high: object, unit: str = "") -> str:
-    """Write a 95 % interval as ``[low, high]``; an empty string when either end is undefined."""
+def interval(low: object, high: object, unit: str = "", *, points: bool = False) -> str:
+    """Write an interval as ``[low, high]``; an empty string when either end is undefined.
+
+    Args:
+        low: Lower end.
+        high: Upper end.
+        unit: As for ``number``.
+        points: Whether it is the interval of a difference: percentages become points (``pp``).
+    """
     if not (is_number(low) and is_number(high)):
         return ""
     ends = (number(low, unit), number(high, unit))
     tail = f"{NARROW}%" if unit in _PERCENT else ""
-    return f"[{ends[0].removesuffix(tail)}, {ends[1].removesuffix(tail)}]{tail}"
+    shown = tail.replace("%", "pp") if points else tail
+    return f"[{ends[0].removesuffix(tail)}, {ends[1].removesuffix(tail)}]{shown}"
 
 
 def quantity(value: object) -> str:

@@ -82,17 +82,16 @@ class HeadView:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """All metrics any model has, those with a description first and in its order."""
-        described = dict.fromkeys(self.evaluation.get("metric_info") or {})
+        """All metrics any model has: those that matter, then the others as described, then the undescribed."""
         measured = {name for model in self.models for name in self.model(model).get("metrics") or {}}
-        return (*(name for name in described if name in measured), *sorted(measured - set(described)))
+        mattering = (self.metric, *_MATTERING.get(self.facts.kind, ()))
+        ordered = dict.fromkeys((*mattering, *(self.evaluation.get("metric_info") or {}), *sorted(measured)))
+        return tuple(name for name in ordered if name in measured)
 
     @property
     def key_metrics(self) -> tuple[str, ...]:
         """The few metrics that are drawn, the one read first in front."""
-        wanted = dict.fromkeys((self.metric, *_MATTERING.get(self.facts.kind, ())))
-        found = [name for name in wanted if name in self.metrics]
-        return tuple((found or list(self.metrics))[:6])
+        return self.metrics[:6]
 
     @property
     def top(self) -> tuple[str, ...]:

@@ -183,6 +183,14 @@ def test_a_price_that_stands_still_gives_zero_or_null(helpers: SimpleNamespace) 
     assert {name: value for name, value in defined.row(0, named=True).items() if value} == STANDSTILL
 
 
+def test_a_steady_growth_has_no_shape(helpers: SimpleNamespace) -> None:
+    """Equal returns differ by rounding only; that is no deviation to divide by."""
+    panel = helpers.market_panel(entities=1, bars=90).with_columns(close=1.01 ** pl.int_range(pl.len()))
+    features, _ = engineer(panel, helpers.rule("momentum", "volatility", "statistical"))
+    for name in ("return_per_risk_20", "volatility_ratio_10_60", "skewness_60", "kurtosis_60", "variance_ratio_5_60"):
+        assert features[name].null_count() == 90, name
+
+
 # --- catalogue and rule
 
 

@@ -79,6 +79,17 @@ def test_flows_agree_with_talib(helpers: SimpleNamespace) -> None:
     np.testing.assert_allclose(features["money_flow_14"].to_numpy(), money_flow, rtol=1e-5, atol=1e-6)
 
 
+def test_a_bar_without_range_takes_no_side(helpers: SimpleNamespace) -> None:
+    panel = helpers.market_panel(3, entities=1, bars=20).with_columns(
+        high=pl.when(pl.int_range(pl.len()) == 7).then("close").otherwise("high"),
+        low=pl.when(pl.int_range(pl.len()) == 7).then("close").otherwise("low"),
+    )
+    features, _ = engineer(panel, helpers.rule("volume"))
+    place = (2 * panel["close"] - panel["high"] - panel["low"]) / (panel["high"] - panel["low"])
+    expected = (place.fill_nan(0) * panel["volume"]).sum() / panel["volume"].sum()
+    assert features["accumulation_20"][-1] == pytest.approx(expected, rel=1e-5)
+
+
 def test_bars_without_trades_leave_nothing_infinite(helpers: SimpleNamespace) -> None:
     panel = helpers.market_panel(3, entities=1, bars=120).with_columns(
         pl.when(pl.int_range(pl.len()).is_between(70, 100)).then(0.0).otherwise(pl.col(name)).alias(name)

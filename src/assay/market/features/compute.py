@@ -24,7 +24,7 @@ def compute(panel: pl.DataFrame, features: Sequence[Feature], *, min_entities: i
     Returns:
         ``entity``, ``time`` and one Float32 column per feature, one row per row of the panel.
     """
-    panel = panel.with_columns(pl.selectors.float().fill_nan(None), pl.int_range(pl.len()).over("entity").alias(ROW))
+    panel = panel.with_columns(pl.int_range(pl.len()).over("entity").alias(ROW))
     if any(not MARKET_SOURCES.keys().isdisjoint(feature.compute.columns) for feature in features):
         panel = with_market(panel, min_entities)
     within = panel.select(*KEY, *[_within_entity(feature, panel).alias(feature.name) for feature in features])

@@ -1,17 +1,14 @@
-"""The words that family files are written in: polars expressions over the rows of one entity."""
+"""The words that family files are written in: polars expressions over the rows of one entity.
+
+A division by zero may give infinity or NaN here: polars' windows recover from them, and no feature lets them out.
+"""
 
 import polars as pl
 
 OPEN, HIGH, LOW, CLOSE, VOLUME = (pl.col(name) for name in ("open", "high", "low", "close", "volume"))
 TYPICAL = (HIGH + LOW + CLOSE) / 3
 RANGE = HIGH - LOW
-LOG_RETURN = (CLOSE / CLOSE.shift(1)).log()
 FLAT = 1e-9  # spread of a window, as a share of its mean, below which it is rounding noise
-
-
-def ratio(above: pl.Expr, below: pl.Expr) -> pl.Expr:
-    """``above / below``, null where ``below`` is zero, so that no infinity enters a rolling window."""
-    return pl.when(below != 0).then(above / below)
 
 
 def change(values: pl.Expr, bars: int) -> pl.Expr:
@@ -20,9 +17,8 @@ def change(values: pl.Expr, bars: int) -> pl.Expr:
 
 
 def log_change(values: pl.Expr, bars: int) -> pl.Expr:
-    """Logarithmic change over ``bars`` rows of a positive quantity, null where it is not positive."""
-    positive = pl.when(values > 0).then(values)
-    return (positive / positive.shift(bars)).log()
+    """Logarithmic change over ``bars`` rows."""
+    return (values / values.shift(bars)).log()
 
 
 def mean(values: pl.Expr, window: int) -> pl.Expr:
@@ -44,3 +40,6 @@ def deviation(values: pl.Expr, window: int, *, ddof: int = 1) -> pl.Expr:
 def zscore(values: pl.Expr, window: int) -> pl.Expr:
     """Distance from the mean of the last ``window`` rows in their standard deviations; null where they are flat."""
     return (values - mean(values, window)) / deviation(values, window)
+
+
+LOG_RETURN = log_change(CLOSE, 1)

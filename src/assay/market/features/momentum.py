@@ -4,7 +4,7 @@ import math
 
 import polars as pl
 
-from assay.market.features.expressions import CLOSE, HIGH, LOG_RETURN, LOW, change, deviation, total
+from assay.market.features.expressions import CLOSE, HIGH, LOG_RETURN, LOW, change, deviation, mean, total
 from assay.market.features.family import Family
 from assay.market.features.feature import Array
 from assay.market.features.warm_up import changes, wilder
@@ -46,7 +46,7 @@ def rsi(n: int, close: Array) -> Array:
 @momentum.expression(windows=(14,), unit="0 to 1", warm_up=lambda n: n + 1, reference="TA-Lib STOCH slow %K; Lane")
 def stochastic(n: int) -> pl.Expr:
     """Mean over 3 bars of the place of the close between the lowest low (0) and the highest high (1) of {n} bars."""
-    return _place_in_range(n).fill_nan(None).rolling_mean(3)
+    return mean(_place_in_range(n), 3)
 
 
 @momentum.expression(windows=(14,), unit="-1 to 0", reference="TA-Lib WILLR")

@@ -11,7 +11,6 @@ from assay.market.features.expressions import (
     TYPICAL,
     VOLUME,
     mean,
-    ratio,
     total,
     zscore,
 )
@@ -38,7 +37,7 @@ def volume_zscore(n: int) -> pl.Expr:
 @volume.expression(window=60, unit="log ratio", warm_up=60, reference="Amihud 2002")
 def illiquidity_20_60() -> pl.Expr:
     """Log of the mean of 20 over that of 60 bars of absolute log return per value traded (close times volume)."""
-    price_impact = ratio(LOG_RETURN.abs(), CLOSE * VOLUME)
+    price_impact = LOG_RETURN.abs() / (CLOSE * VOLUME)
     return (mean(price_impact, 20) / mean(price_impact, 60)).log()
 
 

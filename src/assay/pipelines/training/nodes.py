@@ -21,9 +21,9 @@ def fit(model_input: pl.DataFrame, plan: Document, best: Document, params: Model
     return fit_recipe(*split_input(model_input), recipe).dump()
 
 
-def index(oos: pl.DataFrame, **bundles: Files) -> list[Document]:
-    """What is in every bundle, with the out-of-sample score of its recipe."""
-    return index_bundles(bundles, oos)
+def index(**bundles: Files) -> list[Document]:
+    """What is in every bundle."""
+    return index_bundles(bundles)
 
 
 def crown(primary: Primary, **bundles: Files) -> Files:

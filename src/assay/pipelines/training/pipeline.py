@@ -18,14 +18,14 @@ def _publish(head: Head) -> Pipeline:
     bundles = {model: f"{model}/model" for model in head.contenders}
     return Pipeline(
         [
-            node(nodes.index, {"oos": "oos"} | bundles, "model_index", name="index"),
+            node(nodes.index, bundles, "model_index", name="index"),
             node(nodes.crown, {"primary": "params:primary"} | bundles, "champion", name="crown"),
         ]
     )
 
 
 def create_pipeline(workloads: Iterable[Workload]) -> Pipeline:
-    """Per head: ``model_input``, ``plan``, ``best_params``, ``oos`` -> ``model_index``, ``champion``."""
+    """Per head: ``model_input``, ``plan``, ``best_params`` -> ``model_index``, ``champion``."""
     stage = "training"
     return total(
         total(place(_fit(m), stage, w.name, h.name, m) for m in h.contenders)

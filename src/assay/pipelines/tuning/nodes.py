@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 
 
-def search(model_input: pl.DataFrame, plan: Document, study: "BaseStorage", params: ModelParams) -> Document:
+def search(model_input: pl.DataFrame, plan: Document, studies: "BaseStorage", params: ModelParams) -> Document:
     """Trials of one model and the best of them."""
     fixed = Plan.model_validate(plan)
     features, labels = split_input(model_input)
-    what = TuningPlan(recipe=fixed.recipe(params, {}), budget=fixed.learning.tuning, storage=study)
+    what = TuningPlan(recipe=fixed.recipe(params, {}), budget=fixed.learning.tuning, storage=studies)
     return asdict(tune(features, labels, fixed.receipts, plan=what, track=track))
 
 

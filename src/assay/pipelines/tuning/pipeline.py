@@ -10,7 +10,7 @@ from assay.pipelines.tuning import nodes
 
 
 def _search() -> Pipeline:
-    inputs = ["model_input", "plan", "study", "params:models.{0}.{1}"]
+    inputs = ["model_input", "plan", "studies", "params:models.{0}.{1}"]
     return Pipeline([node(nodes.search, inputs, "trials", name="search")])
 
 

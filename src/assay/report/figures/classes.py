@@ -1,7 +1,7 @@
 """Shares of the classes as one stacked bar per row."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_LEAST = 0.19  # share of a bar that a class needs to carry its name
 _COLOURS = {"SHORT": SHORT, "NEUTRAL": NEUTRAL, "LONG": LONG}
 
 
@@ -31,19 +32,21 @@ def class_bars(rows: Mapping[str, Mapping[str, float]], *, slug: str) -> Markup:
         panel.set_axis_off()
         panel.set(xlim=(0, 1), ylim=(len(rows) - 0.4, -0.5))
         for row, (name, shares) in enumerate(rows.items()):
-            panel.text(0, row - 0.38, name, color=MUTED)
+            panel.text(0, row - 0.4, name, color=MUTED)
             _stack(panel, row, shares)
 
     said = "; ".join(f"{name}: {_shares(shares)}" for name, shares in rows.items())
-    return draw(paint, (THIRD, 20 + 62 * len(rows)), slug=slug, label=f"Class shares, {said}")
+    return draw(paint, (THIRD, 20 + 66 * len(rows)), slug=slug, label=f"Class shares, {said}")
 
 
 def _stack(panel: "Axes", row: int, shares: Mapping[str, float]) -> None:
     left = 0.0
     for name, share in shares.items():
-        panel.barh(row, share, left=left, height=0.5, color=_COLOURS.get(name, INK), edgecolor=SURFACE, linewidth=2)
-        if share > 0.15:
-            panel.text(left + share / 2, row, f"{name} {100 * share:.0f} %", color=SURFACE, ha="center", va="center")
+        panel.barh(row, share, left=left, height=0.56, color=_COLOURS.get(name, INK), edgecolor=SURFACE, linewidth=2)
+        style: dict[str, Any] = {"color": SURFACE, "ha": "center", "va": "center", "fontsize": 11}
+        if share > _LEAST:
+            panel.text(left + share / 2, row - 0.12, name, **style)
+            panel.text(left + share / 2, row + 0.12, f"{100 * share:.0f} %", **style)
         left += share
 
 

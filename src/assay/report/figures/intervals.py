@@ -47,6 +47,7 @@ def interval_panel(
     def paint(figure: "Figure") -> None:
         panel = axes(figure, margins=(124, 12, 6, 26))
         panel.set_ylim(len(estimates) - 0.5, -0.5)
+        panel.set_xlim(*_focus(estimates, reference))
         _frame(panel, estimates, unit)
         if reference is not None:
             panel.axvline(reference, color=MUTED, linewidth=1, dashes=(3, 3), zorder=1)
@@ -57,8 +58,6 @@ def interval_panel(
 
 
 def _frame(panel: "Axes", estimates: Sequence[Estimate], unit: str) -> None:
-    low, high = _limits(estimates)
-    panel.set_xlim(low, high)
     panel.set_yticks(range(len(estimates)), [shortened(estimate.label) for estimate in estimates])
     for text, estimate in zip(panel.get_yticklabels(), estimates, strict=True):
         text.set_color(MUTED if estimate.role != "model" else INK)
@@ -67,8 +66,17 @@ def _frame(panel: "Axes", estimates: Sequence[Estimate], unit: str) -> None:
     panel.spines["left"].set_visible(False)
     panel.spines["bottom"].set_visible(False)
     value_ticks(panel, unit)
+    low, high = panel.get_xlim()
     if low < 0 < high:
         panel.axvline(0, color=INK, linewidth=1, alpha=0.55, zorder=1)
+
+
+def _focus(estimates: Sequence[Estimate], reference: float | None) -> tuple[float, float]:
+    """Limits that show all models and the reference well; a far weaker baseline may fall outside."""
+    best = Estimate("reference", reference, None, None)
+    low, high = _limits([*(one for one in estimates if one.role == "model"), best])
+    all_low, all_high = _limits(estimates)
+    return max(all_low, low - (high - low)), min(all_high, high + (high - low))
 
 
 def _limits(estimates: Sequence[Estimate]) -> tuple[float, float]:
@@ -83,6 +91,12 @@ def _dot(panel: "Axes", row: int, estimate: Estimate) -> None:
     if estimate.value is None:
         style: dict[str, Any] = {"color": MUTED, "va": "center", "style": "italic"}
         panel.annotate("undefined", (0, row), (6, 0), ("axes fraction", "data"), "offset points", **style)
+        return
+    low, high = panel.get_xlim()
+    if not low <= estimate.value <= high:
+        place, arrow = (0.02, "<") if estimate.value < low else (0.98, ">")
+        edge_of: dict[str, Any] = {"transform": panel.get_yaxis_transform(), "clip_on": False}
+        panel.plot([place], [row], arrow, markersize=6, color=colour, **edge_of)
         return
     if estimate.low is not None and estimate.high is not None:
         width = 2.6 if estimate.lead else 1.6

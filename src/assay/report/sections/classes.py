@@ -1,6 +1,7 @@
 """Classification in detail: class shares, confusion matrices, ROC curves."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from assay.report.elements import Block, Cell, Column, Drawer, Figure, Table
 from assay.report.figures.classes import class_bars
@@ -23,8 +24,10 @@ def class_block(view: HeadView) -> Block:
         view: The head (classification).
 
     Returns:
-        The block; empty when no model has any of them.
+        The block; empty on other kinds of heads and when no model has any of them.
     """
+    if view.facts.kind != "classification":
+        return Block(f"{view.slug}-classes", "Classes", _LEDE)
     others = [model for model in view.shown if model != view.lead]
     figures = [figure for figure in (_shares(view), _roc(view, view.lead)) if figure]
     tables = [table for model in others if (table := _confusion(view, model))]
@@ -55,7 +58,13 @@ def _named(shares: object) -> dict[str, float]:
     if not isinstance(shares, Mapping):
         return {}
     spelled = {"-1": "SHORT", "0": "NEUTRAL", "1": "LONG"}
-    return {spelled.get(str(name), str(name)): value for name, value in shares.items() if is_number(value)}
+    found = {spelled.get(str(name), str(name)): value for name, value in shares.items() if is_number(value)}
+    return in_order(found)
+
+
+def in_order(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the classes into their order, whatever order they were written in; unknown ones come last."""
+    return {name: found[name] for name in (*_NAMES, *found) if name in found}
 
 
 def _label_rule(view: HeadView) -> str:
@@ -68,7 +77,9 @@ def _roc(view: HeadView, model: str) -> Figure | None:
     curves = {name: curve for name, curve in (view.model(model).get("roc") or {}).items() if curve.get("fpr")}
     if not curves:
         return None
-    return Figure(f"ROC, {title(model)}", roc_figure(curves, slug=f"{view.slug}-roc-{model}", title=title(model)))
+    return Figure(
+        f"ROC, {title(model)}", roc_figure(in_order(curves), slug=f"{view.slug}-roc-{model}", title=title(model))
+    )
 
 
 def _confusion(view: HeadView, model: str) -> Table | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from assay.report.elements import Block, Cell, Column, Drawer, Table
 from assay.report.facts import ReportFacts
-from assay.report.format import MISSING, number, quantity, title
+from assay.report.format import MISSING, number, opening, quantity, title
 
 _LEDE = (
     "Every feature uses only what was known at its row's time. Coverage is the share of rows on which it is defined; a "
@@ -28,7 +28,8 @@ def feature_block(facts: ReportFacts) -> Block:
         families[str(feature.get("family") or "other")].append(feature)
     disabled = facts.catalogue.get("disabled") or ()
     drawers = [
-        Drawer(f"{title(family)} ({len(found)})", [_table(family, found)]) for family, found in sorted(families.items())
+        Drawer(f"{opening(title(family))} ({len(found)})", [_table(family, found)])
+        for family, found in sorted(families.items())
     ]
     return Block(
         "features",
@@ -51,7 +52,7 @@ def _table(family: str, features: Sequence[Mapping[str, Any]]) -> Table:
         Column("Sources", mark="text"),
         Column("Reference", mark="text"),
     ]
-    return Table(f"{title(family)} features", columns, [_row(feature) for feature in features])
+    return Table(f"{opening(title(family))} features", columns, [_row(feature) for feature in features])
 
 
 def _row(feature: Mapping[str, Any]) -> list[Cell]:

@@ -82,7 +82,7 @@ def _about(facts: ReportFacts, view: HeadView) -> list[tuple[str, str]]:
         ("Test rows", _rows(found)),
         ("Entities", quantity(found.get("entities"))),
         ("Horizon", f"{quantity(found.get('horizon'))} bars"),
-        ("Run", quantity(run.get("run_id"))),
+        ("Run", quantity(run.get("run_id") or run.get("id"))),
     ]
     return [(name, text) for name, text in rows if not text.startswith(MISSING)]
 

@@ -8,7 +8,8 @@ from assay.report.view import HeadView
 
 _LEDE = (
     "Each dot is a model's value on the common folds, its bar the {} interval from the block bootstrap. Hollow grey "
-    "dots are baselines and the volatility-only twin; the dashed line marks the best of them."
+    "dots are naive forecasts: baselines, and in classification the volatility-only twin. The dashed line marks the "
+    "best of them; an arrow at the edge is a value far outside."
 )
 _NOTE = (
     "● the {} interval of the difference to the strongest baseline lies wholly on the better side of zero; "
@@ -111,16 +112,18 @@ def _metric_cell(view: HeadView, metric: str) -> Cell:
 
 def _estimate(view: HeadView, model: str, metric: str) -> Cell:
     versus = strongest(view, model, metric) if view.role(model) == "model" else None
-    mark = f"{_column_mark(view, model)} {_sign(versus)}".strip()
+    mark = f"{_column_mark(view, model)} {_sign(versus, metric)}".strip()
     return estimate_cell(view.estimate(model, metric), view.info(metric).unit, mark=mark)
 
 
-def _sign(versus: Versus | None) -> str:
-    return "win" if versus and versus.wins else "loss" if versus and versus.loses else ""
+def _sign(versus: Versus | None, metric: str) -> str:
+    if versus is None or metric.startswith("coverage"):  # how often a model calls is neither good nor bad
+        return ""
+    return "win" if versus.wins else "loss" if versus.loses else ""
 
 
 def _differences(view: HeadView) -> Table:
-    models = tuple(model for model in view.models if view.role(model) != "baseline")
+    models = tuple(model for model in view.shown if view.role(model) != "baseline")
     rows = [
         [_metric_cell(view, metric), *(_versus_cell(view, strongest(view, model, metric), metric) for model in models)]
         for metric in view.metrics
@@ -132,8 +135,8 @@ def _versus_cell(view: HeadView, versus: Versus | None, metric: str) -> Cell:
     if versus is None:
         return Cell(MISSING, hint="compared with no baseline on this metric")
     unit = view.info(metric).unit
-    sub = f"{interval(versus.low, versus.high, unit)} vs {title(versus.baseline)}"
-    return Cell(difference(versus.difference, unit), sub, mark=_sign(versus))
+    sub = f"{interval(versus.low, versus.high, unit, points=True)} vs {title(versus.baseline)}"
+    return Cell(difference(versus.difference, unit), sub, mark=_sign(versus, metric))
 
 
 def _full_span(view: HeadView) -> Table:
@@ -161,6 +164,6 @@ def _reading(view: HeadView) -> str:
 def _judged(versus: Versus | None, unit: str) -> str:
     if versus is None:
         return ""
-    amount = f"{difference(versus.difference, unit)} {interval(versus.low, versus.high, unit)}".rstrip()
+    amount = f"{difference(versus.difference, unit)} {interval(versus.low, versus.high, unit, points=True)}".rstrip()
     verdict = "better than" if versus.wins else "worse than" if versus.loses else "not distinguishable from"
     return f" That is {verdict} its strongest baseline, {title(versus.baseline)} (difference {amount})."

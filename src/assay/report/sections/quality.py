@@ -1,6 +1,6 @@
 """What the input checks found; nothing is repaired in silence."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from assay.report.elements import Block, Cell, Column, Drawer, Table
@@ -40,12 +40,14 @@ def _counts(name: str, found: Mapping[str, Any]) -> Table | None:
     return Table(title(name).capitalize(), [Column("Check", mark="text"), Column("Found")], rows)
 
 
-def flatten(found: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Walk nested counts, yielding ``("outer · inner", text)`` for every value."""
+def flatten(
+    found: Mapping[str, Any], prefix: str = "", *, spell: Callable[[object], str] = title
+) -> Iterator[tuple[str, str]]:
+    """Walk nested values, yielding ``("outer · inner", text)`` for each; names are written as ``spell`` does."""
     for name, value in found.items():
-        label = f"{prefix}{title(name)}"
+        label = f"{prefix}{spell(name)}"
         if isinstance(value, Mapping):
-            yield from flatten(value, f"{label} · ")
+            yield from flatten(value, f"{label} · ", spell=spell)
         elif isinstance(value, list | tuple):
             yield label, ", ".join(quantity(item) for item in value) or "none"
         else:

@@ -5,9 +5,10 @@ from typing import Any
 
 from assay.report.elements import Block, Cell, Column, Drawer, Table
 from assay.report.facts import ReportFacts
-from assay.report.format import title
+from assay.report.format import opening, title
 from assay.report.sections.quality import flatten
 
+_FEW = 2  # entries of a nested block that still fit into the main table
 _LEDE = (
     "The same code, parameters, inputs and seeds give the same features, predictions and metrics, byte for byte. These "
     "are the hashes to compare."
@@ -25,16 +26,20 @@ def run_block(facts: ReportFacts) -> Block:
     """
     fixed: Mapping[str, Any] = facts.manifest.get("facts") or {}
     clock: Mapping[str, Any] = facts.manifest.get("run") or {}
-    plain = {name: value for name, value in fixed.items() if not isinstance(value, Mapping)}
-    nested = {name: value for name, value in fixed.items() if isinstance(value, Mapping) and value}
+    nested = {opening(title(name)): value for name, value in fixed.items() if _is_long(value)}
+    plain = {name: value for name, value in fixed.items() if not _is_long(value)}
     tables = [_table("What decides the numbers", plain)] if plain else []
-    drawers = [
-        Drawer(title(name).capitalize(), [_table(title(name).capitalize(), value)]) for name, value in nested.items()
-    ]
+    drawers = [Drawer(name, [_table(name, value)]) for name, value in nested.items()]
     drawers += [Drawer("This run", [_table("Run and clock", clock)])] if clock else []
     return Block("run", "Run manifest", _LEDE, tables=tables, more=drawers)
 
 
+def _is_long(value: object) -> bool:
+    return isinstance(value, Mapping) and (
+        len(value) > _FEW or any(isinstance(part, Mapping) for part in value.values())
+    )
+
+
 def _table(caption: str, values: Mapping[str, Any]) -> Table:
-    rows = [[Cell(name, mark="text"), Cell(text, mark="text code")] for name, text in flatten(values)]
+    rows = [[Cell(name, mark="text code"), Cell(text, mark="text code")] for name, text in flatten(values, spell=str)]
     return Table(caption, [Column("Name", mark="text"), Column("Value", mark="text")], rows)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from assay.report.elements import Block, Cell, Column, Table, estimate_cell
-from assay.report.format import interval, is_number, number, opening, title
+from assay.report.format import difference, interval, is_number, number, opening, title
 from assay.report.view import HeadView
 
 _LEDE = (
@@ -39,11 +39,18 @@ def _table(view: HeadView, skill: Mapping[str, Mapping[str, Any]], kind: str) ->
     rows = [
         [
             Cell(title(model), mark="text lead" if model == view.lead else "text"),
-            *(estimate_cell(skill[model][kind].get(name), _unit(view, name)) for name in names),
+            *(_cell(skill[model][kind].get(name), _unit(view, name), gain=kind == "volatility") for name in names),
         ]
         for model in models
     ]
     return Table(f"{kind.capitalize()} skill", columns, rows)
+
+
+def _cell(estimate: object, unit: str, *, gain: bool) -> Cell:
+    if not gain or not isinstance(estimate, dict):
+        return estimate_cell(estimate, unit)
+    ends = interval(estimate.get("low"), estimate.get("high"), unit, points=True)
+    return Cell(difference(estimate.get("value"), unit), ends)
 
 
 def _label(view: HeadView, name: str) -> str:

@@ -1,0 +1,43 @@
+import subprocess
+import sys
+
+import pytest
+
+from assay.market.workload import Workload
+from assay.workloads import WORKLOADS
+
+HEAVY = {
+    "xgboost",
+    "lightgbm",
+    "sklearn",
+    "optuna",
+    "scipy",
+    "arch",
+    "exchange_calendars",
+    "pandera",
+    "matplotlib",
+    "pandas",
+}
+
+
+def test_the_workloads_are_known_by_name() -> None:
+    assert [(w.name, w.out_of_the_box, w.funding) for w in WORKLOADS] == [
+        ("equity", True, None),
+        ("crypto", False, "funding"),
+    ]
+
+
+@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda w: w.name)
+def test_every_workload_predicts_direction_and_size(workload: Workload) -> None:
+    signal, size = workload.heads
+    assert (signal.name, signal.kind) == ("signal", "classification")
+    assert signal.contenders == ("xgboost", "lightgbm", "random_forest", "class_prior", "last_sign", "logistic")
+    assert (size.name, size.kind) == ("forward_return", "regression")
+    assert size.contenders == ("xgboost", "lightgbm", "random_forest", "zero", "last_sign", "ridge")
+
+
+def test_declaring_workloads_is_cheap() -> None:
+    code = "import sys, assay.workloads; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "polars" in loaded
+    assert HEAVY & set(loaded) == set()
