@@ -146,6 +146,8 @@ def test_an_error_inside_a_dataset_error_is_shown_the_same_way(project: Path) ->
     assay("run", "equity")
     (made,) = project.glob("data/fruit.json/*/fruit.json")
     made.write_text("[")
+    assert f"Error: {made}: differs from its receipt\n" in assay("run", "late").output
+    made.with_name("fruit.json.receipt.json").unlink()
     assert f"Error: {made}: is damaged\n" in assay("run", "late").output
 
 

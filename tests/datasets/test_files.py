@@ -44,13 +44,20 @@ def test_content_comes_back_and_has_the_same_bytes_twice(
 
 
 def test_frame_has_the_same_bytes_however_it_is_chunked(tmp_path: Path) -> None:
-    whole, chunked = Frame(filepath=str(tmp_path / "whole")), Frame(filepath=str(tmp_path / "chunked"))
-    parts = pl.concat([TABLE[:1], TABLE[1:]], rechunk=False)
-    assert parts.n_chunks() == 2
-    whole.save(TABLE)
-    chunked.save(parts)
-    assert whole.fingerprint() == chunked.fingerprint()
-    assert chunked.load().schema == TABLE.schema
+    table = pl.DataFrame({"n": range(50_000)}).with_columns(x=pl.col("n").sin(), s=(pl.col("n") % 977).cast(pl.String))
+    chunked = pl.concat([table[:1], table[1:30_001], table[30_001:]], rechunk=False)
+    assert chunked.n_chunks() == 3
+    files = Frame(filepath=str(tmp_path / "whole")), Frame(filepath=str(tmp_path / "chunked"))
+    files[0].save(table)
+    files[1].save(chunked)
+    assert files[0].fingerprint() == files[1].fingerprint()
+    assert files[1].load().equals(table)
+
+
+def test_frame_keeps_its_types(tmp_path: Path) -> None:
+    frame = Frame(filepath=str(tmp_path / "labels.parquet"))
+    frame.save(TABLE)
+    assert frame.load().schema == TABLE.schema
 
 
 def test_csv_keeps_values_and_times(tmp_path: Path) -> None:

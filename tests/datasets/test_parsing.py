@@ -29,10 +29,15 @@ def test_a_column_is_found_by_any_of_its_names(found: str) -> None:
 
 def test_the_best_name_wins_and_the_own_name_always_counts() -> None:
     accepted = {"time": ["open_time", "timestamp"], "close": [], "vwap": ["avg"]}
-    assert choose_columns(["timestamp", "open_time", "Close"], accepted, ["time", "close"], file="my.csv") == {
-        "time": "open_time",
-        "close": "Close",
-    }
+    found = ["time", "timestamp", "open_time", "Close"]
+    assert choose_columns(found, accepted, ["time", "close"], file="my.csv") == {"time": "open_time", "close": "Close"}
+
+
+def test_two_columns_of_one_name_are_an_error() -> None:
+    with pytest.raises(
+        DataError, match=r"my.csv, column 'close': is there twice\n  expected: one\n  found: Close, close"
+    ):
+        choose_columns(["Close", "close"], {"close": []}, [], file="my.csv")
 
 
 def test_a_missing_column_is_an_error_with_near_names() -> None:

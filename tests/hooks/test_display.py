@@ -6,6 +6,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from kedro.pipeline import Pipeline, node
 from rich.console import Console
 
 from assay import console
@@ -56,6 +57,15 @@ def test_the_end_shows_verdict_report_time_and_memory(market: Market, screen: Co
     assert "4 nodes in 0." in shown
     assert "peak memory" in shown
     assert "\x1b" not in shown
+
+
+def test_an_older_report_is_not_passed_off_as_this_runs(done: Market, screen: Console) -> None:
+    def judge(best: dict[str, Any]) -> dict[str, Any]:
+        return {"verdict": {"level": "weak", "headline": str(best["depth"])}}
+
+    done.pipeline = Pipeline([node(judge, "equity.best", "equity.summary", name="judge", namespace="equity.reporting")])
+    done.run()
+    assert "report: none in this run" in text(screen)
 
 
 def test_an_idle_resume_says_so(done: Market, screen: Console) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from kedro.io import MemoryDataset
+from kedro.io import DatasetError, MemoryDataset
 from kedro.pipeline import Pipeline, node
 
 from assay.datasets.ledger import TrialLedger
@@ -125,7 +125,7 @@ def test_a_ledger_that_grew_is_fresh_for_its_writer_and_new_to_its_reader(done: 
 def test_an_edited_ledger_stops_the_run(done: Market) -> None:
     ledger = done.data / "trials.jsonl"
     ledger.write_bytes(ledger.read_bytes().replace(b'"scope":"inner"', b'"scope":"outer"', 1))
-    with pytest.raises(DataError, match=r"trials.jsonl, line 1: was edited"):
+    with pytest.raises(DataError, match=r"trials\.jsonl, line 1: was edited"):
         done.resume()
 
 
@@ -139,6 +139,35 @@ def test_every_file_is_hashed_once(done: Market, monkeypatch: pytest.MonkeyPatch
     assert done.resume() == ["search", "write"]
     assert len(hashed) == len(set(hashed))
     assert {path.name for path in hashed} >= {"bars.parquet", "features.parquet", "best.json", "report.html"}
+
+
+def last_two(market: Market) -> None:
+    market.pipeline = market.pipeline.from_nodes("equity.tuning.search")
+
+
+def test_an_input_that_differs_from_its_receipt_is_not_even_opened(done: Market) -> None:
+    last_two(done)
+    assert done.run() == ["search", "write"]
+    path = done.path("features")
+    truncate(path)
+    with pytest.raises(
+        DataError, match=r"features\.parquet: differs from its receipt\n  expected: \w{64}\n  found: \w{64}"
+    ):
+        done.run()
+    forget(path)
+    with pytest.raises(DatasetError, match=r"features\.parquet: is damaged"):
+        done.run()
+
+
+def test_an_edit_is_kept_once_its_receipt_is_gone(done: Market) -> None:
+    last_two(done)
+    done.path("best").write_text('{"depth": 8, "score": 1}')
+    done.pipeline = done.pipeline.from_nodes("equity.reporting.write")
+    with pytest.raises(DataError, match=r"to keep an edit of your own, delete best\.json\.receipt\.json"):
+        done.run()
+    forget(done.path("best"))
+    assert done.run() == ["write"]
+    assert "depth 8" in done.path("report").read_text()
 
 
 class Killed(BaseException):

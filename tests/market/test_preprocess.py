@@ -149,9 +149,10 @@ def test_classes_choose_by_separation_and_returns_by_direction() -> None:
 
 
 def test_equal_scores_go_to_the_earlier_column() -> None:
-    table = frame(b=[1, 2, 3, 4, 5], a=[1, 2, 3, 4, 90])
-    rule = PreprocessRule(features=1, max_correlation=1)
-    assert fit_preprocessor(table, np.arange(5.0), rule).columns == ("b",)
+    rising = np.sort(noise(30, 40), axis=0)  # all have the same ranks
+    table = frame(**{f"x{number}": rising[:, number] for number in range(40)})
+    rule = PreprocessRule(features=2, max_correlation=1)
+    assert fit_preprocessor(table, np.arange(30.0), rule).columns == ("x0", "x1")
 
 
 def test_state_survives_json_to_the_last_bit() -> None:

@@ -69,12 +69,13 @@ def test_a_record_tells_the_trial(market: Market) -> None:
 
 def test_scores_agree_with_a_slow_computation(market: Market) -> None:
     features, labels, receipts = market
-    result = run(market, trials=2, inner_folds=2)
+    rule = SplitRule(folds=2, min_train=0.6, embargo=4)
+    result = run(market, trials=2, inner_folds=2, min_train=0.6, embargo=4)
     early = pl.Series(before_first_fold(labels, receipts))
     features, labels = features.filter(early), labels.filter(early)
     losses = []
-    for inner in plan_folds(labels, SplitRule(folds=2)):
-        known = labels["label_end"] < inner.test_start
+    for inner in plan_folds(labels, rule):
+        known = labels["label_end"] <= inner.last_train_label_end
         test = labels["time"].is_between(inner.test_start, inner.test_end)
         model = tuning.prepare(features.filter(known), labels.filter(known), recipe())
         X = model.X.astype(float)
@@ -108,6 +109,7 @@ def test_rows_from_the_first_test_fold_on_are_never_read(kind: Kind, params: Any
 def test_same_seed_same_trials(kind: Kind, params: Any, market: Market) -> None:
     plan = recipe(kind, **params)
     assert run(market, plan, trials=8) == run(market, plan, trials=8)
+    assert len({json.dumps(trial["params"]) for trial in run(market, plan, trials=8).trials}) == 8
     other = run(market, plan, trials=8, seed=1)
     assert other.trials[0]["params"] == run(market, plan, trials=1).trials[0]["params"]
     assert other.trials[1]["params"] != run(market, plan, trials=2).trials[1]["params"]
@@ -154,6 +156,21 @@ def test_a_trial_that_broke_is_failed_and_run_again(
     states = [trial.state.name for trial in storage.get_all_trials(storage.get_all_studies()[0]._study_id)]
     assert states.count("FAIL") == 1
     assert states.count("COMPLETE") == 9
+
+
+def test_an_untuned_trial_that_never_started_is_not_asked_for_twice(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = InMemoryStorage()
+
+    def breaks(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(optuna.study.Study, "ask", breaks)
+    with pytest.raises(KeyboardInterrupt):
+        run(market, storage=storage, trials=3)
+    monkeypatch.undo()
+    assert run(market, storage=storage, trials=3) == run(market, trials=3)
 
 
 SCRIPT = """
@@ -259,6 +276,16 @@ def test_whole_numbers_stay_whole_and_inside_their_range(market: Market) -> None
     assert all(type(value) is int and 2 <= value <= 20 for value in leaves)
     assert leaves[0] == 15
     assert len(set(leaves)) > 2
+
+
+def test_logarithmic_ranges_are_searched_logarithmically() -> None:
+    assert tuning._distributions(recipe(**TREES).params) == {
+        "learning_rate": optuna.distributions.FloatDistribution(0.01, 0.3, log=True),
+        "num_leaves": optuna.distributions.IntDistribution(2, 20),
+    }
+    logarithmic = {"num_leaves": {"low": 2, "high": 20, "log": True}}
+    params = recipe(**(TREES | {"search": logarithmic})).params
+    assert tuning._distributions(params) == {"num_leaves": optuna.distributions.IntDistribution(2, 20, log=True)}
 
 
 @pytest.mark.parametrize(("objective", "sign"), [("log_loss", -1), ("accuracy", 1)])

@@ -149,10 +149,12 @@ def test_training_labels_that_reach_the_test_fold_stop_the_run(market: Market, m
 
     def leaky(table: pl.DataFrame, receipt: Receipt) -> tuple[np.ndarray, np.ndarray]:
         train, test = split_rows(table, receipt)
-        return (table["time"] < receipt.test_start).to_numpy() | train, test
+        late = (table["time"] < receipt.test_start).to_numpy() & ~train
+        train[np.flatnonzero(train)[: late.sum()]] = False  # as many rows as planned, but newer ones
+        return train | late, test
 
     monkeypatch.setattr(walk_forward, "split_rows", leaky)
-    with pytest.raises(SplitError, match=r"fold 1: the training part is not the one[\s\S]*8 with a later label end"):
+    with pytest.raises(SplitError, match=r"fold 1: the training part is not the one[\s\S]*, 8 with a later label end"):
         validate(features, labels, receipts, plan=plan())
 
 
@@ -171,6 +173,8 @@ def test_features_and_labels_must_be_the_same_rows(market: Market) -> None:
     features, labels, receipts = market
     with pytest.raises(DataError, match="are not the same rows"):
         validate(features.reverse(), labels, receipts, plan=plan())
+    with pytest.raises(DataError, match="are not the same rows"):
+        validate(features.head(9), labels, receipts, plan=plan())
 
 
 def test_importance_of_all_folds_is_one_table(market: Market) -> None:

@@ -144,4 +144,7 @@ def test_nested_counts_are_shown_as_they_come(facts: ReportFacts) -> None:
         ("counts · deep · x", "–"),
         ("list", "none"),
     ]
-    assert quality_block(facts).reading.startswith("The open equals the previous close on 61.2\u202f% of rows.")
+    assert list(flatten({"coverage": 0.2497})) == [("coverage", "25.0\u202f%")]
+    stale = "The open equals the previous close on 61.2\u202f% of rows."
+    assert quality_block(facts).reading == f"{stale} Open-based features are off."
+    assert quality_block(replace(facts, notes=["Open-based features are off."])).reading == stale

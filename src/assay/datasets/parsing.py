@@ -30,20 +30,22 @@ def choose_columns(
         Column of the file by name of Assay, without the optional ones that are absent.
 
     Raises:
-        DataError: A required column is missing.
+        DataError: A required column is missing, or two columns are the same but for case and punctuation.
     """
-    plain = {_plain(name): name for name in reversed(found)}
     chosen = {}
     for name, aliases in accepted.items():
-        matches = [plain[_plain(alias)] for alias in (*aliases, name) if _plain(alias) in plain]
+        names = dict.fromkeys((*aliases, name))
+        matches = next(filter(None, ([f for f in found if _plain(f) == _plain(alias)] for alias in names)), [])
+        if len(matches) > 1:
+            raise DataError(f"{file}, column '{name}'", "is there twice", expected="one", found=", ".join(matches))
         if matches:
             chosen[name] = matches[0]
         elif name in required:
-            near = [plain[match] for match in get_close_matches(_plain(name), list(plain), cutoff=0.6)]
+            near = get_close_matches(name, found, cutoff=0.6)
             raise DataError(
                 f"{file}, column '{name}'",
                 "is missing",
-                expected=f"one of {', '.join(dict.fromkeys((*aliases, name)))}",
+                expected=f"one of {', '.join(names)}",
                 found=f"{', '.join(found)}" + (f" (near: {', '.join(near)})" if near else ""),
                 do="rename the column, or add its name to 'columns' of this source in the catalog",
             )

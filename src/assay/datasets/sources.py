@@ -208,7 +208,7 @@ class Folder(Source):
         """
         tables = [_read_file(path, self._layout) for path in self._files()]
         if not tables:
-            logger.info("%s: no files %s, optional", self._folder, self._patterns)
+            logger.info("%s: no files for %s, which are optional", self._folder, ", ".join(self._layout.required))
             return pl.DataFrame(schema={name: RAW_TYPES.get(name, pl.Float64()) for name in self._layout.columns})
         return pl.concat(tables, how="diagonal")
 

@@ -10,8 +10,11 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from assay.datasets.files import AtomicFile, write_atomic
+from assay.datasets.files import REMAKE, AtomicFile, write_atomic
 from assay.hooks.evidence import Code, Fingerprints, digest, is_parameter, place_of
+from assay.market.errors import DataError
+
+RECEIPT = {"sha256", "key", "node", "run"}
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +33,8 @@ class Receipts:
 
     A node is stale if an input of it is, or if an output is missing, has no receipt, has other bytes than its receipt
     says, or was made with another key. Outputs that are no ``AtomicFile`` have no receipt and are never fresh.
+
+    In every run, an input is compared with its receipt before it is opened: some damage still reads as a valid file.
     """
 
     def __init__(self, fingerprints: Fingerprints, code: Code) -> None:
@@ -45,6 +50,23 @@ class Receipts:
         self._code.read()
         if run_params["only_missing_outputs"]:
             self._mark(pipeline, catalog)
+
+    @hook_impl
+    def before_dataset_loaded(self, dataset_name: str) -> None:
+        """Refuse a file that is not the one its receipt was written for.
+
+        Raises:
+            DataError: The file was damaged or edited.
+        """
+        dataset = self._catalog.get(dataset_name)
+        if not isinstance(dataset, AtomicFile) or dataset.volatile:
+            return
+        path = dataset.located()
+        receipt = _read(path)
+        if path and receipt and not self._is_intact(dataset_name, dataset, receipt):
+            found = self._fingerprints.of(dataset_name, self._catalog)
+            do = f"{REMAKE}; to keep an edit of your own, delete {receipt_path(path).name}"
+            raise DataError(str(path), "differs from its receipt", expected=receipt["sha256"], found=found, do=do)
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: DataCatalog) -> None:
@@ -90,7 +112,10 @@ class Receipts:
         receipt = _read(dataset.located())
         if receipt.get("key") != key:
             return False
-        return self._fingerprints.of(name, catalog) == receipt["sha256"] or dataset.holds(receipt["sha256"])
+        return self._is_intact(name, dataset, receipt)
+
+    def _is_intact(self, name: str, dataset: AtomicFile, receipt: dict[str, Any]) -> bool:
+        return self._fingerprints.of(name, self._catalog) == receipt["sha256"] or dataset.holds(receipt["sha256"])
 
     def _key(self, node: Node, catalog: DataCatalog) -> str | None:
         """Key of a node's work, or None when nothing on disk can vouch for an input."""
@@ -111,4 +136,4 @@ def _read(path: Path | None) -> dict[str, Any]:
         receipt = json.loads(receipt_path(path).read_bytes()) if path else {}
     except (OSError, ValueError):
         return {}
-    return receipt if isinstance(receipt, dict) else {}
+    return receipt if isinstance(receipt, dict) and receipt.keys() >= RECEIPT else {}

@@ -122,7 +122,15 @@ def when(iso: str) -> datetime:
     return datetime.fromisoformat(iso)
 
 
-_SPELLING = {"xgboost": "XGBoost", "lightgbm": "LightGBM", "catboost": "CatBoost", "lstm": "LSTM", "ic": "IC"}
+_SPELLING = {
+    "xgboost": "XGBoost",
+    "lightgbm": "LightGBM",
+    "catboost": "CatBoost",
+    "lstm": "LSTM",
+    "ic": "IC",
+    "vix": "VIX",
+    "wti": "WTI",
+}
 
 
 def title(name: object) -> str:

@@ -88,8 +88,8 @@ class LightGBMModel:
             callbacks=[lgb.early_stopping(rounds, verbose=False)] if rounds else None,
         )
         self.best_iteration = booster.best_iteration if rounds else None
-        # Predicting from the text form makes a fitted and a reopened model the same to the last bit.
-        self.open(booster.model_to_string(num_iteration=self.best_iteration))
+        # Predicting from the text form (the best rounds only) makes a fitted and a reopened model the same to the bit.
+        self.open(booster.model_to_string())
 
     def predict(self, X: Matrix) -> Floats:
         """Probabilities (n, 3) or values (n,)."""

@@ -31,12 +31,13 @@ def feature_block(facts: ReportFacts) -> Block:
         Drawer(f"{opening(title(family))} ({len(found)})", [_table(family, found)])
         for family, found in sorted(families.items())
     ]
+    if disabled:
+        drawers.insert(0, Drawer(f"Left out of this run ({len(disabled)})", [_disabled(disabled)]))
     return Block(
         "features",
         "Features",
         _LEDE,
         reading=_reading(facts, families, len(disabled)),
-        tables=[_disabled(disabled)] if disabled else (),
         more=drawers,
     )
 

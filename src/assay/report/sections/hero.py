@@ -14,7 +14,7 @@ from assay.report.sections.models import best_baseline, estimates, finite
 from assay.report.view import HeadView, head_view
 
 _MEANINGS = {
-    "no evidence": "nothing here that a naive forecast does not have",
+    "no evidence": "cannot be told from chance",
     "weak": "some signs of skill, not enough to rely on",
     "evidence": "skill that chance and naive forecasts do not explain",
     "implausible": "too good to be true; look for a leak first",

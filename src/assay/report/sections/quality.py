@@ -5,8 +5,9 @@ from typing import Any
 
 from assay.report.elements import Block, Cell, Column, Drawer, Table
 from assay.report.facts import ReportFacts
-from assay.report.format import day, is_number, number, quantity, title
+from assay.report.format import day, is_number, number, opening, quantity, title
 
+_SHARES = {"coverage", "share"}
 _LEDE = (
     "Rows that came in, rows that were set aside and why. A faulty field becomes empty, a faulty row goes to "
     "quarantine with its reason, an unexplained jump stays but gets no label."
@@ -30,14 +31,14 @@ def quality_block(facts: ReportFacts) -> Block:
     labels = [table for name, head in facts.heads.items() if (table := _labels(name, head.label_manifest))]
     drawers = [Drawer(f"{len(entities)} entities", [_entities(entities)])] if entities else []
     drawers += [Drawer("Labels: rows and what was left out", labels)] if labels else []
-    return Block("data", "Data quality", _LEDE, reading=_reading(quality), tables=sources, more=drawers)
+    return Block("data", "Data quality", _LEDE, reading=_reading(facts), tables=sources, more=drawers)
 
 
 def _counts(name: str, found: Mapping[str, Any]) -> Table | None:
     rows = [[Cell(label, mark="text"), Cell(text)] for label, text in flatten(found)]
     if not rows:
         return None
-    return Table(title(name).capitalize(), [Column("Check", mark="text"), Column("Found")], rows)
+    return Table(opening(title(name)), [Column("Check", mark="text"), Column("Found")], rows)
 
 
 def flatten(
@@ -51,7 +52,7 @@ def flatten(
         elif isinstance(value, list | tuple):
             yield label, ", ".join(quantity(item) for item in value) or "none"
         else:
-            yield label, quantity(value)
+            yield label, number(value, "share") if str(name) in _SHARES else quantity(value)
 
 
 def _entities(entities: Sequence[Mapping[str, Any]]) -> Table:
@@ -73,9 +74,9 @@ def _labels(name: str, manifest: Mapping[str, Any]) -> Table | None:
     return _counts(f"{name} labels", kept) if kept else None
 
 
-def _reading(quality: Mapping[str, Any]) -> str:
-    said = [str(note) for note in quality.get("notes") or ()]
-    stale = quality.get("stale_open_share")
+def _reading(facts: ReportFacts) -> str:
+    said = [str(note) for note in facts.quality.get("notes") or () if note not in facts.notes]
+    stale = facts.quality.get("stale_open_share")
     if is_number(stale):
         said.insert(0, f"The open equals the previous close on {number(stale, 'share')} of rows.")
     return " ".join(said)
