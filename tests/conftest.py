@@ -1,7 +1,6 @@
 """What all tests share: the project, opened once."""
 
 import os
-
 from pathlib import Path
 
 import pytest

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +34,23 @@ def newest(project: Path, pattern: str) -> Path:
 
 def outputs(project: Path) -> dict[str, bytes]:
     """Bytes of features, predictions and metrics: what a second run must repeat."""
-    names = ("features.parquet", "predictions.parquet", "oos.parquet", "metrics.json", "backtest.json", "ledger.parquet")
+    names = (
+        "features.parquet",
+        "predictions.parquet",
+        "oos.parquet",
+        "metrics.json",
+        "backtest.json",
+        "ledger.parquet",
+    )
     files = [p for p in project.glob("data/*/equity/**/*") if p.is_file() and p.name in names]
     return {str(p.parent.parent): p.read_bytes() for p in sorted(files)}
 
 
 @pytest.fixture(scope="module")
-def project(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def project(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = copy_project(root, tmp_path_factory.mktemp("project"))
     run(folder)
-    yield folder
+    return folder
 
 
 def test_the_report_is_there_and_says_what_it_is(project: Path) -> None:
@@ -73,7 +79,9 @@ def test_a_decision_for_every_entity(project: Path) -> None:
 
 def test_every_output_has_a_receipt(project: Path) -> None:
     versioned = [p for p in project.glob("data/*/equity/**/*.*") if p.is_file() and "receipt" not in p.name]
-    outputs = [p for p in versioned if p.name not in {"manifest.json", "study.log"} and not p.name.startswith(("head.", "."))]
+    outputs = [
+        p for p in versioned if p.name not in {"manifest.json", "study.log"} and not p.name.startswith(("head.", "."))
+    ]
     assert len(outputs) > 50
     assert [p.name for p in outputs if not p.with_name(f"{p.name}.receipt.json").is_file()] == []
 

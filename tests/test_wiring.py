@@ -144,10 +144,21 @@ def test_nodes_are_named_by_workload_and_stage(everything: Pipeline) -> None:
 
 
 def test_stages_run_left_to_right(everything: Pipeline) -> None:
-    order = ["ingestion", "feature_engineering", "tuning", "walk_forward", "training", "predict", "backtest", "reporting"]
+    order = [
+        "ingestion",
+        "feature_engineering",
+        "tuning",
+        "walk_forward",
+        "training",
+        "predict",
+        "backtest",
+        "reporting",
+    ]
     made_in = {out: order.index(n.name.split(".")[1]) for n in everything.nodes for out in n.outputs}
     backwards = [
-        (n.name, name) for n in everything.nodes for name in n.inputs
+        (n.name, name)
+        for n in everything.nodes
+        for name in n.inputs
         if made_in.get(name, 0) > order.index(n.name.split(".")[1])
     ]
     assert backwards == []

@@ -19,7 +19,7 @@ def main() -> None:
 
 
 # Kedro looks for this name and adds its commands to its own; `kedro run` stays Kedro's.
-cli = click.Group()
+cli = click.Group("Assay")
 
 
 def _parse(_context: click.Context, _option: click.Parameter, text: str) -> dict[str, Any]:

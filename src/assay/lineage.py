@@ -20,9 +20,7 @@ def build_lineage(project: Path, target: Path) -> int:
         subprocess.CalledProcessError: ``kedro viz build`` failed; its own output says why.
     """
     built = project / "build"
-    subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "kedro", "viz", "build", "--include-previews"], cwd=project, check=True
-    )
+    subprocess.run([sys.executable, "-m", "kedro", "viz", "build", "--include-previews"], cwd=project, check=True)
     site = [path for path in built.iterdir() if path != target]
     target.mkdir(parents=True, exist_ok=True)
     for path in site:

@@ -1,11 +1,15 @@
 """Settings of the Kedro project."""
 
+import os
 from pathlib import Path
 
 from assay.hooks.display import Display
 from assay.hooks.evidence import Code, Fingerprints
 from assay.hooks.manifest import Manifests
 from assay.hooks.receipts import Receipts
+
+# Before xgboost and lightgbm are loaded: threads that wait for work sleep instead of burning the core of another job.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _fingerprints = Fingerprints()
 

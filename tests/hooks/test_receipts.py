@@ -11,6 +11,7 @@ import pytest
 from kedro.io import DatasetError, MemoryDataset
 from kedro.pipeline import Pipeline, node
 
+from assay.datasets import files
 from assay.datasets.ledger import TrialLedger
 from assay.hooks import evidence
 from assay.market.errors import DataError
@@ -86,7 +87,12 @@ def scribble(path: Path) -> None:
     path.with_name(f"{path.name}.receipt.json").write_text('{"key":')
 
 
-@pytest.mark.parametrize("damage", [truncate, Path.unlink, forget, scribble])
+def halve(path: Path) -> None:
+    receipt = path.with_name(f"{path.name}.receipt.json")
+    receipt.write_text(json.dumps({"key": json.loads(receipt.read_text())["key"]}))
+
+
+@pytest.mark.parametrize("damage", [truncate, Path.unlink, forget, scribble, halve])
 @pytest.mark.parametrize(
     ("name", "rerun"),
     [("bars", ALL), ("features", ALL[1:]), ("catalogue", ALL[1:]), ("best", ALL[2:]), ("report", ["write"])],
@@ -129,12 +135,21 @@ def test_an_edited_ledger_stops_the_run(done: Market) -> None:
         done.resume()
 
 
-def test_every_file_is_hashed_once(done: Market, monkeypatch: pytest.MonkeyPatch) -> None:
-    from assay.datasets import files
-
-    hashed: list[Path] = []
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Every file whose bytes were hashed."""
+    found: list[Path] = []
     original = files.sha256_of
-    monkeypatch.setattr(files, "sha256_of", lambda path: hashed.append(path) or original(path))
+    monkeypatch.setattr(files, "sha256_of", lambda path: found.append(path) or original(path))
+    return found
+
+
+def test_a_plain_run_spends_no_time_on_old_outputs(done: Market, hashed: list[Path]) -> None:
+    done.run()
+    assert {path.parent.name for path in hashed} == {"0002"}
+
+
+def test_every_file_is_hashed_once(done: Market, hashed: list[Path]) -> None:
     done.parameters["equity"]["tuning"]["depth"] = 4
     assert done.resume() == ["search", "write"]
     assert len(hashed) == len(set(hashed))

@@ -95,7 +95,7 @@ def test_served_features_equal_the_batch(panel: pl.DataFrame, batch: Any, champi
 
 
 def test_a_look_ahead_shows_in_the_replay(
-    panel: pl.DataFrame, batch: Any, champions: Champions, monkeypatch: pytest.MonkeyPatch
+    panel: pl.DataFrame, champions: Champions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     honest = features.engineer
 
@@ -127,7 +127,7 @@ def test_the_interval_is_that_of_past_errors(panel: pl.DataFrame, champions: Cha
 
 def test_the_bundle_id_changes_with_every_byte(bundles: dict[str, Files]) -> None:
     files = dict(bundles["signal"])
-    name = sorted(files)[0]
+    name = min(files)
     assert bundle_id(files) == bundle_id(dict(reversed(files.items())))
     assert bundle_id(files | {name: files[name] + b" "}) != bundle_id(files)
 
@@ -138,7 +138,9 @@ def test_the_crown_names_the_model_and_its_bundle(bundles: dict[str, Files]) -> 
 
 
 def test_a_primary_that_is_not_there_is_refused(bundles: dict[str, Files]) -> None:
-    with pytest.raises(ConfigurationError, match=r"'primary.model': names a model .*\n.*signal, target\n.*found: other"):
+    with pytest.raises(
+        ConfigurationError, match=r"'primary.model': names a model .*\n.*signal, target\n.*found: other"
+    ):
         crown_bundle(bundles, "other")
 
 

@@ -39,13 +39,11 @@ class Primary(Parameters):
         head: Head that is judged.
         model: Model that is judged.
         metric: How its direction is scored: ``direction_ic``, ``direction_rank_ic``, ``ic`` or ``rank_ic``.
-        cost_multiplier: Multiple of the stated costs that the backtest of the claim was charged.
     """
 
     head: str
     model: str
     metric: str = "direction_ic"
-    cost_multiplier: float = Field(default=1.0, ge=0.0)
 
 
 def _wanted() -> dict[Kind, dict[str, float]]:
@@ -71,7 +69,7 @@ class VerdictRule(Parameters):
 
     max_plausible_ic: float = Field(default=0.15, gt=0.0, lt=1.0)
     max_plausible_sharpe: float = Field(default=5.0, gt=0.0)
-    naive: tuple[str, ...] = ("class_prior", "zero", "last_sign")
+    naive: tuple[str, ...] = ("class_prior", "zero", "drift", "last_sign")
     wanted: dict[Kind, dict[str, float]] = Field(default_factory=_wanted)
 
 
@@ -104,10 +102,10 @@ def verdict(
         "reasons": [
             _on_ic(evaluation, primary, ic),
             _on_baselines(evaluation, primary),
-            _on_sharpe(sharpe, performance, primary),
+            _on_sharpe(sharpe, performance),
             *_on_plausibility(ic, sharpe, rule),
             *_on_volatility(evaluation, primary),
-            *_on_rows(evaluation, ic, level),
+            *_on_rows(evaluation, level),
             f"These rules are a first set. One claim was declared beforehand ({primary.head}, {primary.model}, "
             f"{evaluation['metric_info'][primary.metric]['label']}); everything else here is exploratory.",
         ],
@@ -196,14 +194,15 @@ def _on_baselines(evaluation: Facts, primary: Primary) -> str:
     )
 
 
-def _on_sharpe(sharpe: Facts, performance: Facts | None, primary: Primary) -> str:
-    times = primary.cost_multiplier
-    costs = "after the stated costs" if times == 1.0 else f"after {times:g} times the stated costs"
+def _on_sharpe(sharpe: Facts, performance: Facts | None) -> str:
     if performance is None:
         return "Profit: there is no backtest, so nothing is known about profit after costs."
     if sharpe.get("value") is None:
-        return f"Profit: the net Sharpe ratio {costs} is undefined, no position was taken."
-    return f"Profit: the net Sharpe ratio {costs} is {_estimate(sharpe, '.2f')} a year; {_side_of_zero(sharpe)}."
+        return "Profit: the net Sharpe ratio after the stated costs is undefined, no position was taken."
+    return (
+        f"Profit: the net Sharpe ratio after the stated costs is {_estimate(sharpe, '.2f')} a year; "
+        f"{_side_of_zero(sharpe)}."
+    )
 
 
 def _on_plausibility(ic: Facts, sharpe: Facts, rule: VerdictRule) -> list[str]:
@@ -232,28 +231,22 @@ def _on_volatility(evaluation: Facts, primary: Primary) -> list[str]:
     ]
 
 
-def _on_rows(evaluation: Facts, ic: Facts, level: Level) -> list[str]:
-    """How much data would settle it: independent rows for 80 % power at a one-sided 5 %, and what that is here."""
+def _on_rows(evaluation: Facts, level: Level) -> list[str]:
+    """How much data would settle it."""
     if level in ("evidence", "implausible"):
         return []
-    observed = ic["value"]
-    sizes = {*GOOD_ICS, observed} if observed is not None and observed >= min(GOOD_ICS) / 2 else {*GOOD_ICS}
-    return [
-        "What would settle it (a true IC of this size found with 80 % power, one-sided 5 %; "
-        f"labels overlap over {_bars(evaluation['horizon'])}): "
-        + "; ".join(_needed(evaluation, size, observed=size == observed) for size in sorted(sizes))
-        + "."
-    ]
+    needs = "; ".join(_needed(evaluation, size) for size in sorted(GOOD_ICS, reverse=True))
+    return [f"What would settle it, with 80 % power at a one-sided 5 %: {needs}."]
 
 
-def _needed(evaluation: Facts, size: float, *, observed: bool) -> str:
-    rows, here = rows_needed(size), evaluation["timestamps"]
-    timestamps = math.ceil(rows * here / evaluation["effective_rows"])
+def _needed(evaluation: Facts, size: float) -> str:
+    here = evaluation["timestamps"]
+    timestamps = math.ceil(rows_needed(size) * here / evaluation["effective_rows"])
+    if timestamps <= here:
+        return f"an IC of {size:.2f} would show on {timestamps:,} timestamps, which are here"
     first, last = (datetime.fromisoformat(moment) for moment in evaluation["span"])
     years = (timestamps / here - 1.0) * (last - first).days / 365.25
-    more = f"{timestamps - here:,} more than here, about {years:,.0f} years" if timestamps > here else "which are here"
-    named = f"{size:.3f} as observed" if observed else f"{size:.2f}"
-    return f"{named}, {rows:,} independent rows or {timestamps:,} timestamps like these ({more})"
+    return f"an IC of {size:.2f} would show on {timestamps:,} timestamps, about {years:,.0f} more years of them"
 
 
 def _judge(evaluation: Facts, model: str, wanted: tuple[str, float], rule: VerdictRule) -> dict[str, Any]:

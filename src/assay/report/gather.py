@@ -1,5 +1,6 @@
 """Gathers what the stages found into the facts of a page."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -101,10 +102,8 @@ def _notes(about: Document, findings: Mapping[str, Document]) -> list[str]:
 
 
 def _disabled(disabled: Sequence[Document]) -> list[str]:
-    by_reason: dict[str, list[str]] = {}
-    for feature in disabled:
-        by_reason.setdefault(feature["reason"], []).append(feature["name"])
-    return [f"Features left out ({', '.join(names)}): {reason}." for reason, names in by_reason.items()]
+    counts = Counter(feature["reason"] for feature in disabled)
+    return [f"{count} features are left out: {reason}." for reason, count in counts.items()]
 
 
 def _replayed(replay: Document) -> str:

@@ -18,8 +18,8 @@ GLOSSARY = {
     "turnover": "Share of the capital traded; every unit of it pays fees and slippage.",
     "exposure": "Share of bars on which a position is held.",
     "profit factor": "Sum of gains divided by the sum of losses; 1 is break-even.",
-    "baseline": "A forecast that needs no learning (class prior, zero, last sign, a linear model). A model is worth "
-    "its place only where it beats the baselines.",
+    "baseline": "A forecast that needs no learning (class prior, zero, drift, last sign, a linear model). A model is "
+    "worth its place only where it beats the baselines.",
     "volatility skill": "Knowing how large the next move will be, not which way it goes. It improves accuracy and log "
     "loss, but earns nothing by itself and is never evidence for a direction.",
     "volatility-only": "The same model with its probabilities of up and down made equal: it keeps what it knows about "

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 
 from assay.market.models import ModelParams, build
 
@@ -35,3 +36,18 @@ def test_last_sign_follows_the_last_return() -> None:
     regressor.fit(X, np.array([0.01, -0.03, 0.02, 0.0]))
     np.testing.assert_allclose(regressor.predict(X), [0.015, -0.015, 0, 0])
     assert regressor.importance().tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("y", "answer"), [([1, 0, 0, 1, -1], [0.25, 0.25, 0.5]), ([-1, 0, 0, 1, -1], [0.5, 0.25, 0.25])]
+)
+def test_drift_takes_the_commoner_side(y: list[int], answer: list[float]) -> None:
+    model = build(ModelParams.model_validate({"kind": "drift"}).root, "classification", seed=0)
+    model.fit(np.zeros((len(y), 0), dtype=np.float32), np.array(y))
+    np.testing.assert_array_equal(model.predict(np.zeros((2, 0), dtype=np.float32)), [answer, answer])
+
+
+def test_drift_of_returns_is_their_mean() -> None:
+    model = build(ModelParams.model_validate({"kind": "drift"}).root, "regression", seed=0)
+    model.fit(np.zeros((3, 0), dtype=np.float32), np.array([0.01, 0.03, -0.01]))
+    np.testing.assert_allclose(model.predict(np.zeros((2, 0), dtype=np.float32)), [0.01, 0.01])

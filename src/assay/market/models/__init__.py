@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, RootModel
 
 from assay.market.errors import ConfigurationError
 from assay.market.models.base import Files, Model, ModelRule, Range, decide
-from assay.market.models.baselines import ClassPrior, LastSign, Zero
+from assay.market.models.baselines import ClassPrior, Drift, LastSign, Zero
 from assay.market.models.forest import RandomForest
 from assay.market.models.lightgbm import LightGBM
 from assay.market.models.linear import Logistic, Ridge
@@ -19,7 +19,7 @@ __all__ = ["Files", "Model", "ModelParams", "ModelRule", "Range", "build", "deci
 class ModelParams(
     RootModel[
         Annotated[
-            XGBoost | LightGBM | RandomForest | Logistic | Ridge | ClassPrior | Zero | LastSign,
+            XGBoost | LightGBM | RandomForest | Logistic | Ridge | ClassPrior | Zero | Drift | LastSign,
             Field(discriminator="kind"),
         ]
     ]

@@ -48,6 +48,27 @@ class Zero(ModelRule):
         return ConstantModel(np.array(json.loads(member(files, FILE))))
 
 
+class Drift(ModelRule):
+    """Predicts the commoner direction of the training part, or its mean return, for every row.
+
+    On a market that rises, always LONG beats a coin: a direction that does not beat this is no skill.
+    """
+
+    kind: Literal["drift"] = "drift"
+
+    heads: ClassVar[frozenset[Kind]] = BOTH_KINDS
+    library: ClassVar[str] = "numpy"
+    inputs: ClassVar[tuple[str, ...] | None] = ()
+
+    def create(self, kind: Kind, *, seed: int) -> Model:  # noqa: ARG002
+        """An unfitted baseline."""
+        return DriftModel(np.empty(0) if kind == "classification" else np.array(0.0))
+
+    def restore(self, files: Files, kind: Kind) -> Model:  # noqa: ARG002
+        """The baseline in ``model.json``."""
+        return DriftModel(np.array(json.loads(member(files, FILE))))
+
+
 class LastSign(ModelRule):
     """Predicts that the direction of the last return goes on."""
 
@@ -90,6 +111,18 @@ class ConstantModel:
     def dump(self) -> dict[str, bytes]:
         """The answer as JSON."""
         return {FILE: json.dumps(self._answer.tolist()).encode()}
+
+
+class DriftModel(ConstantModel):
+    """Half the probability on the commoner side of the training part, or its mean, for every row."""
+
+    def fit(self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None = None) -> None:  # noqa: ARG002
+        """Count both sides, or average."""
+        if self._answer.ndim:
+            side = 1 if np.sum(y > 0) >= np.sum(y < 0) else -1
+            self._answer = np.where(np.array(CLASSES) == side, 0.5, 0.25)
+        else:
+            self._answer = np.array(np.mean(y, dtype=np.float64))
 
 
 class LastSignModel:

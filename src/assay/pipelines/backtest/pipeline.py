@@ -13,9 +13,7 @@ def _simulate(workload: Workload) -> Pipeline:
     settlements = [workload.funding] if workload.funding else []
     return Pipeline(
         [
-            node(
-                nodes.simulate, ["bars", "oos", "plan", "params:backtest", *settlements], "ledger", name="simulate"
-            ),
+            node(nodes.simulate, ["bars", "oos", "plan", "params:backtest", *settlements], "ledger", name="simulate"),
             node(
                 nodes.measure,
                 ["bars", "ledger", "plan", "params:backtest", *settlements],

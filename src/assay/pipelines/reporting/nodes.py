@@ -35,9 +35,7 @@ def judge(primary: Primary, **findings: Document) -> Document:
     }
 
 
-def write(
-    summary: Document, *, workload: str, heads: tuple[str, ...], **known: Document
-) -> tuple[str, pl.DataFrame]:
+def write(summary: Document, *, workload: str, heads: tuple[str, ...], **known: Document) -> tuple[str, pl.DataFrame]:
     """The page, and its comparison of models as a table."""
     findings = {head: known.pop(head) for head in heads}
     facts = report_facts(workload, summary=summary, about=known, findings=findings)

@@ -1,7 +1,7 @@
 """Nodes of the stage ``tuning``."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
@@ -11,13 +11,15 @@ from assay.market.plan import Plan
 from assay.market.prepared import split_input
 from assay.market.tuning import TuningPlan, tune
 
-if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
-
 Document = dict[str, Any]
 
 
-def search(model_input: pl.DataFrame, plan: Document, studies: "BaseStorage", params: ModelParams) -> Document:
+def search(
+    model_input: pl.DataFrame,
+    plan: Document,
+    studies: Any,  # noqa: ANN401  an Optuna storage; naming its type would import Optuna with every command
+    params: ModelParams,
+) -> Document:
     """Trials of one model and the best of them."""
     fixed = Plan.model_validate(plan)
     features, labels = split_input(model_input)
@@ -31,4 +33,6 @@ def collect(**trials: Document) -> tuple[Document, list[Document]]:
         model: {"values": found["best"], "trials": [trial["id"] for trial in found["trials"]]}
         for model, found in trials.items()
     }
-    return best, [{"model": model, "scope": "inner", **trial} for model, found in trials.items() for trial in found["trials"]]
+    return best, [
+        {"model": model, "scope": "inner", **trial} for model, found in trials.items() for trial in found["trials"]
+    ]

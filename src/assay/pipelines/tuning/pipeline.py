@@ -23,8 +23,7 @@ def create_pipeline(workloads: Iterable[Workload]) -> Pipeline:
     """Per head: ``model_input``, ``plan`` -> ``best_params``, ``inner_trials``."""
     stage = "tuning"
     return total(
-        total(place(_search(), stage, w.name, h.name, m) for m in h.models)
-        + place(_collect(h), stage, w.name, h.name)
+        total(place(_search(), stage, w.name, h.name, m) for m in h.models) + place(_collect(h), stage, w.name, h.name)
         for w in workloads
         for h in w.heads
     )

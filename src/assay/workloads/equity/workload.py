@@ -8,8 +8,8 @@ MODELS = ("xgboost", "lightgbm", "random_forest")
 EQUITY = Workload(
     name="equity",
     heads=(
-        Head("signal", "classification", models=MODELS, baselines=("class_prior", "last_sign", "logistic")),
-        Head("forward_return", "regression", models=MODELS, baselines=("zero", "last_sign", "ridge")),
+        Head("signal", "classification", models=MODELS, baselines=("class_prior", "drift", "last_sign", "logistic")),
+        Head("forward_return", "regression", models=MODELS, baselines=("zero", "drift", "last_sign", "ridge")),
     ),
     ingestion=create_ingestion,
     out_of_the_box=True,
