@@ -23,7 +23,14 @@ def estimate(value: float | None, low: float | None = None, high: float | None =
 
 
 GOOD, CHANCE, BAD = estimate(0.05, 0.01, 0.09), estimate(0.01, -0.03, 0.05), estimate(-0.05, -0.09, -0.01)
-PROFIT, LUCK = {"sharpe": estimate(1.2, 0.3, 2.1)}, {"sharpe": estimate(0.4, -0.5, 1.3)}
+
+
+def earned(*sharpe: float | None, timing: tuple[float | None, ...] | None = None) -> dict[str, Any]:
+    return {"sharpe": estimate(*sharpe), "timing_sharpe": estimate(*(timing or sharpe))}
+
+
+PROFIT, LUCK = earned(1.2, 0.3, 2.1), earned(0.4, -0.5, 1.3)
+DRIFT = earned(1.2, 0.3, 2.1, timing=(0.1, -0.6, 0.8))
 
 
 def told(role: str, metrics: Facts, versus: Facts | None = None) -> Facts:
@@ -73,19 +80,21 @@ def wanted_of(facts: Facts, name: str, rule: VerdictRule | None = None, primary:
         (GOOD, PROFIT, "evidence"),
         (GOOD, LUCK, "weak"),
         (CHANCE, PROFIT, "weak"),
+        (CHANCE, DRIFT, "no evidence"),
+        (GOOD, DRIFT, "weak"),
         (CHANCE, LUCK, "no evidence"),
         (BAD, LUCK, "no evidence"),
         (BAD, PROFIT, "weak"),
         (GOOD, None, "weak"),
         (CHANCE, None, "no evidence"),
         (estimate(None), LUCK, "no evidence"),
-        (GOOD, {"sharpe": estimate(None)}, "weak"),
+        (GOOD, earned(None), "weak"),
         (estimate(0.3, 0.2, 0.4), LUCK, "implausible"),
         (estimate(-0.3, -0.4, -0.2), LUCK, "implausible"),
         (estimate(0.3, -0.1, 0.7), LUCK, "no evidence"),
         (estimate(0.3), None, "implausible"),
-        (CHANCE, {"sharpe": estimate(9.0, 7.0, 11.0)}, "implausible"),
-        (GOOD, {"sharpe": estimate(9.0, -1.0, 19.0)}, "weak"),
+        (CHANCE, earned(9.0, 7.0, 11.0), "implausible"),
+        (GOOD, earned(9.0, -1.0, 19.0), "weak"),
     ],
 )
 def test_the_level_follows_the_written_rules(ic: Facts, performance: Facts | None, level: str) -> None:
@@ -97,7 +106,7 @@ def test_the_level_follows_the_written_rules(ic: Facts, performance: Facts | Non
     [
         (GOOD, PROFIT, "boosted called the direction of the next 5 bars better than chance"),
         (GOOD, LUCK, "A hint, not proof: boosted leans the right way"),
-        (CHANCE, PROFIT, "A hint, not proof: boosted made money after costs"),
+        (CHANCE, PROFIT, "A hint, not proof: boosted timed its positions well"),
         (CHANCE, LUCK, "There is no evidence that boosted knows"),
         (estimate(0.3, 0.2, 0.4), LUCK, "treat this as a leak until proved otherwise"),
     ],
@@ -144,8 +153,11 @@ def test_reasons_hold_the_claim_against_the_strongest_baseline() -> None:
 
 def test_reasons_name_the_profit_and_a_missing_backtest() -> None:
     assert "after the stated costs is 0.40 [-0.50, 1.30]" in reasons_of(evaluation())[2]
+    assert "without drift it is 0.10 [-0.60, 0.80]" in reasons_of(evaluation(), DRIFT)[2]
+    always = earned(1.2, 0.3, 2.1, timing=(None,))
+    assert "nothing is left to measure" in reasons_of(evaluation(), always)[2]
     assert "there is no backtest" in reasons_of(evaluation(), None)[2]
-    assert "no position was taken" in reasons_of(evaluation(), {"sharpe": estimate(None)})[2]
+    assert "no position was taken" in reasons_of(evaluation(), earned(None))[2]
 
 
 def test_volatility_skill_is_told_and_called_no_evidence() -> None:

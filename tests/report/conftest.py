@@ -246,6 +246,14 @@ def _head(kind: str) -> HeadFacts:
         importance=_importance(tuned),
         backtest=_backtest([name for name, role in roles.items() if role != "volatility_only"]),
         trials=_trials(tuned),
+        bundles=[
+            {
+                "model": name,
+                "bundle_id": f"{at:016x}",
+                "training": {"rows": 900 + at, "last_label_end": "2018-12-24T21:00"},
+            }
+            for at, name in enumerate(tuned)
+        ],
         costs={"fee_bp": 1.0, "half_spread_bp": 0.5},
         funding="Positions pay no funding.",
         best_params={name: {"max_depth": 4, "learning_rate": 0.0437, "trees": 320} for name in tuned},

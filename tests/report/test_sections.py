@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from assay.report import ReportFacts
+from assay.report.elements import value_cell
 from assay.report.sections.classes import class_block
 from assay.report.sections.costs import cost_block
 from assay.report.sections.folds import fold_block
@@ -126,8 +127,15 @@ def test_importance_is_ranked(signal: HeadView) -> None:
 
 
 def test_all_trials_are_listed(signal: HeadView) -> None:
-    assert len(tuning_block(signal).more[-1].tables[0].rows) == len(signal.facts.trials)
-    assert tuning_block(_with(signal, trials=[], best_params={})).empty
+    assert len(tuning_block(signal).more[1].tables[0].rows) == len(signal.facts.trials)
+    assert tuning_block(_with(signal, trials=[], best_params={}, bundles=[])).empty
+
+
+def test_a_bundle_is_shown_with_the_score_of_its_recipe(signal: HeadView) -> None:
+    table = tuning_block(signal).more[-1].tables[0]
+    score = signal.evaluation["models"][signal.facts.bundles[0]["model"]]["full_span"][signal.metric]
+    assert [row[1].text for row in table.rows] == [bundle["bundle_id"] for bundle in signal.facts.bundles]
+    assert table.rows[0][-1].text == value_cell(score).text
 
 
 def test_wanted_levels_are_written_in_their_unit_and_counted(facts: ReportFacts) -> None:

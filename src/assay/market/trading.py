@@ -9,6 +9,7 @@ import polars as pl
 
 from assay.market.backtest import (
     BacktestSetup,
+    Floats,
     Policy,
     bars_per_year,
     buy_and_hold,
@@ -22,6 +23,7 @@ from assay.market.costs import Costs, Funding, check_funding
 from assay.market.parameters import Parameters
 from assay.market.plan import Plan
 from assay.market.significance import optimal_block, sharpe_interval
+from assay.market.tables import KEY
 
 BUY_AND_HOLD = "buy and hold"
 CURVE_POINTS = 600
@@ -84,10 +86,12 @@ def measure(ledger: pl.DataFrame, plan: Plan, rule: BacktestRule) -> dict[str, d
         rule: Costs, and the seed of the intervals.
 
     Returns:
-        Per model ``performance`` (see ``backtest.performance``; ``sharpe`` with its block-bootstrap interval) and
+        Per model ``performance`` (see ``backtest.performance``; ``sharpe`` with its block-bootstrap interval;
+        ``timing_sharpe``, the same without drift: for (position - its mean) * (return - its mean) less costs) and
         ``curve``: ``time, equity, drawdown``, at most 600 points.
     """
-    return {name: _measured(book, plan, rule) for name, book in _portfolios(ledger).items()}
+    excess = _timing_returns(ledger)
+    return {name: _measured(book, excess[name], plan, rule) for name, book in _portfolios(ledger).items()}
 
 
 def outer_trials(ledger: pl.DataFrame, plan: Plan, rule: BacktestRule) -> list[dict[str, Any]]:
@@ -119,14 +123,36 @@ def _portfolios(ledger: pl.DataFrame) -> dict[str, pl.DataFrame]:
     return {str(key[0]): portfolio(part) for key, part in parts.items()}
 
 
-def _measured(book: pl.DataFrame, plan: Plan, rule: BacktestRule) -> dict[str, Any]:
-    year, returns = bars_per_year(book["time"]), book["ret"].to_numpy()
-    block = optimal_block([returns], horizon=plan.horizon)
-    interval = sharpe_interval(returns, bars_per_year=year, block=block, seed=rule.seed)
-    return {
-        "performance": performance(book, bars_per_year=year) | {"sharpe": interval},
-        "curve": _curve(book),
-    }
+def _timing_returns(ledger: pl.DataFrame) -> dict[str, Floats]:
+    """Net returns of each model without drift: (position - its mean) * (return - its mean) less costs, summed.
+
+    The covariance of positions and later returns (Grinblatt and Titman 1993); both means are taken with hindsight, per
+    entity, to judge and never to trade.
+    """
+    market = ledger.filter(pl.col("model") == BUY_AND_HOLD).select("entity", "time", market="gross")
+    book = ["model", "entity"]
+    held, r = pl.col("position").shift(1, fill_value=0.0).over(book), pl.col("market")
+    drift = held.mean().over(book) * r + (held - held.mean().over(book)) * r.mean().over(book)
+    returns = (
+        ledger.join(market, on=KEY, how="left", maintain_order="left")
+        .with_columns(excess=(pl.col("pnl") - drift) / ledger["entity"].n_unique())
+        .group_by("model", "time")
+        .agg(pl.col("excess").sum())
+        .sort("model", "time")
+    )
+    parts = returns.partition_by("model", as_dict=True)
+    return {str(key[0]): part["excess"].to_numpy() for key, part in parts.items()}
+
+
+def _measured(book: pl.DataFrame, excess: Floats, plan: Plan, rule: BacktestRule) -> dict[str, Any]:
+    year = bars_per_year(book["time"])
+
+    def sharpe(returns: Floats) -> dict[str, float | None]:
+        block = optimal_block([returns], horizon=plan.horizon)
+        return sharpe_interval(returns, bars_per_year=year, block=block, seed=rule.seed)
+
+    told = {"sharpe": sharpe(book["ret"].to_numpy()), "timing_sharpe": sharpe(excess)}
+    return {"performance": performance(book, bars_per_year=year) | told, "curve": _curve(book)}
 
 
 def _curve(book: pl.DataFrame) -> dict[str, list[Any]]:

@@ -4,7 +4,8 @@ The rules are about direction only. Knowing how far a market will move (volatili
 loss without knowing where to, so it is told under its own name and never counts.
 
 1. The interval of the primary's information coefficient (IC) lies above 0.
-2. The interval of the net Sharpe ratio lies above 0.
+2. The interval of the timing Sharpe ratio lies above 0: that of the net return without drift. A book that is long on a
+   rising market earns its drift without knowing anything.
 3. Both: *evidence*. One: *weak*. None: *no evidence*.
 4. A larger IC or Sharpe ratio than markets give, and not by chance: *implausible*, whatever else holds.
 """
@@ -80,7 +81,8 @@ def verdict(
 
     Args:
         evaluation: Result of ``evaluate`` for the primary's head.
-        performance: Net result of the primary's backtest, with ``sharpe: {value, low, high}``; None without a backtest.
+        performance: Net result of the primary's backtest, with ``sharpe`` and ``timing_sharpe: {value, low, high}``;
+            None without a backtest.
         primary: The declared claim.
         rule: Lines and wanted levels; the defaults when None.
 
@@ -94,15 +96,15 @@ def verdict(
     rule = rule or VerdictRule()
     _check(evaluation, primary)
     ic = evaluation["models"][primary.model]["metrics"][primary.metric]
-    sharpe = (performance or {}).get("sharpe") or {}
-    level = _level(ic, sharpe, rule)
+    sharpe, timing = ((performance or {}).get(name) or {} for name in ("sharpe", "timing_sharpe"))
+    level = _level(ic, (sharpe, timing), rule)
     return {
         "level": level,
-        "headline": _headline(level, primary, evaluation, (ic, sharpe)),
+        "headline": _headline(level, primary, evaluation, ic),
         "reasons": [
             _on_ic(evaluation, primary, ic),
             _on_baselines(evaluation, primary),
-            _on_sharpe(sharpe, performance),
+            _on_profit(sharpe, timing, performance),
             *_on_plausibility(ic, sharpe, rule),
             *_on_volatility(evaluation, primary),
             *_on_rows(evaluation, level),
@@ -137,10 +139,11 @@ def _check(evaluation: Facts, primary: Primary) -> None:
         )
 
 
-def _level(ic: Facts, sharpe: Facts, rule: VerdictRule) -> Level:
+def _level(ic: Facts, profit: tuple[Facts, Facts], rule: VerdictRule) -> Level:
+    sharpe, timing = profit
     if _too_good(ic, rule.max_plausible_ic) or _too_good(sharpe, rule.max_plausible_sharpe):
         return "implausible"
-    return ("no evidence", "weak", "evidence")[_above_zero(ic) + _above_zero(sharpe)]
+    return ("no evidence", "weak", "evidence")[_above_zero(ic) + _above_zero(timing)]
 
 
 def _above_zero(estimate: Facts) -> bool:
@@ -154,17 +157,17 @@ def _too_good(estimate: Facts, limit: float) -> bool:
     return value is not None and abs(value) > limit and not by_chance
 
 
-def _headline(level: Level, primary: Primary, evaluation: Facts, estimates: tuple[Facts, Facts]) -> str:
+def _headline(level: Level, primary: Primary, evaluation: Facts, ic: Facts) -> str:
     name, ahead = primary.model, _bars(evaluation["horizon"])
     if level == "implausible":
         return f"{name} looks too good to be true: treat this as a leak until proved otherwise."
     if level == "evidence":
-        return f"{name} called the direction of the next {ahead} better than chance and kept a profit after costs."
+        return f"{name} called the direction of the next {ahead} better than chance and profited from it after costs."
     if level == "no evidence":
         return f"There is no evidence that {name} knows which way the next {ahead} will go: do not trade on it."
-    if _above_zero(estimates[0]):
+    if _above_zero(ic):
         return f"A hint, not proof: {name} leans the right way over the next {ahead}, but after costs it may be luck."
-    return f"A hint, not proof: {name} made money after costs, but its scores do not line up with the returns."
+    return f"A hint, not proof: {name} timed its positions well, but its scores do not line up with the returns."
 
 
 def _on_ic(evaluation: Facts, primary: Primary, ic: Facts) -> str:
@@ -194,15 +197,15 @@ def _on_baselines(evaluation: Facts, primary: Primary) -> str:
     )
 
 
-def _on_sharpe(sharpe: Facts, performance: Facts | None) -> str:
+def _on_profit(sharpe: Facts, timing: Facts, performance: Facts | None) -> str:
     if performance is None:
         return "Profit: there is no backtest, so nothing is known about profit after costs."
     if sharpe.get("value") is None:
         return "Profit: the net Sharpe ratio after the stated costs is undefined, no position was taken."
-    return (
-        f"Profit: the net Sharpe ratio after the stated costs is {_estimate(sharpe, '.2f')} a year; "
-        f"{_side_of_zero(sharpe)}."
-    )
+    net = f"Profit: the net Sharpe ratio after the stated costs is {_estimate(sharpe, '.2f')} a year"
+    if timing.get("value") is None:
+        return f"{net}; without drift nothing is left to measure."
+    return f"{net}; without drift it is {_estimate(timing, '.2f')}: {_side_of_zero(timing)}."
 
 
 def _on_plausibility(ic: Facts, sharpe: Facts, rule: VerdictRule) -> list[str]:

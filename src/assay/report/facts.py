@@ -25,6 +25,7 @@ class HeadFacts:
         best_params: Chosen parameters per model.
         costs: Cost assumptions of the backtest, e.g. ``fee_bp``.
         funding: How funding is charged, in one sentence.
+        bundles: One mapping per model fitted on all labelled rows: ``model``, ``bundle_id``, ``training``.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class HeadFacts:
     best_params: Facts = field(default_factory=dict)
     costs: Facts = field(default_factory=dict)
     funding: str = ""
+    bundles: Sequence[Facts] = ()
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ _MEASURES = {
     "annual_return": ("Annual return", "share"),
     "annual_volatility": ("Annual volatility", "share"),
     "sharpe": ("Sharpe", "ratio"),
+    "timing_sharpe": ("Timing Sharpe", "ratio"),
     "sortino": ("Sortino", "ratio"),
     "max_drawdown": ("Max drawdown", "share"),
     "win_rate": ("Win rate", "share"),

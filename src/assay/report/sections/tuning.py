@@ -1,4 +1,4 @@
-"""Tuning: what was tried before the first test row, and what was chosen."""
+"""Tuning and bundles: what was tried before the first test row, what was chosen, and what was fitted with it."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -30,8 +30,10 @@ def tuning_block(view: HeadView) -> Block:
     figures = [figure for model, trials in grouped.items() if (figure := _figure(view, model, trials))]
     more = [Drawer(f"All {len(view.facts.trials)} trials", [_trials(view)])] if grouped else []
     tables = [_chosen(view.facts.best_params)] if view.facts.best_params else []
-    drawer = Drawer("Trials and chosen parameters", tables, figures)
-    return Block(f"{view.slug}-tuning", "Tuning", _LEDE, more=[drawer, *more] if (figures or tables) else more)
+    if figures or tables:
+        more = [Drawer("Trials and chosen parameters", tables, figures), *more]
+    bundles = [Drawer("Bundles fitted on all labelled rows", [_bundles(view)])] if view.facts.bundles else []
+    return Block(f"{view.slug}-tuning", "Tuning and bundles", _LEDE, more=[*more, *bundles])
 
 
 def _figure(view: HeadView, model: str, trials: Sequence[Mapping[str, Any]]) -> Figure | None:
@@ -68,3 +70,28 @@ def _trials(view: HeadView) -> Table:
         for trial in view.facts.trials
     ]
     return Table("Trials", columns, rows)
+
+
+def _bundles(view: HeadView) -> Table:
+    """A bundle has seen every labelled row, so the score beside it is the out-of-sample one of its recipe."""
+    columns = [
+        Column("Model", mark="text"),
+        Column("Bundle", mark="text"),
+        Column("Rows"),
+        Column("Labels known until"),
+    ]
+    rows = [
+        [
+            Cell(title(bundle["model"]), mark="text"),
+            Cell(bundle["bundle_id"], mark="text code"),
+            Cell(quantity(bundle["training"]["rows"])),
+            Cell(str(bundle["training"]["last_label_end"])[:10]),
+            value_cell(_recipe_score(view, bundle["model"])),
+        ]
+        for bundle in view.facts.bundles
+    ]
+    return Table("Bundles", [*columns, Column(f"{title(view.metric)} of the recipe, all folds")], rows)
+
+
+def _recipe_score(view: HeadView, model: str) -> object:
+    return view.evaluation.get("models", {}).get(model, {}).get("full_span", {}).get(view.metric)
