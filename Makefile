@@ -17,7 +17,7 @@ help:
 	@echo "make test       set up and run the tests"
 	@echo "make check      lint, types, import contracts, tests"
 	@echo "make lineage    build the lineage as a static site in build/lineage"
-	@echo "make notebook   execute the notebooks and open none of them"
+	@echo "make notebook   execute the notebooks on what the last run made"
 	@echo "make torch      install the CPU build of torch"
 	@echo "make clean      delete what can be made again (the trial ledgers stay)"
 
@@ -41,7 +41,7 @@ $(BIN)/python:
 	$(PIP) install --quiet torch==2.13.0
 	@touch $@
 
-run: $(CORE)
+run: $(CORE) $(if $(filter all,$(EXTRAS)),.venv/.torch)
 	$(BIN)/kedro run
 
 test: .venv/.dev
@@ -60,7 +60,7 @@ contracts: .venv/.dev
 check: lint types contracts test
 
 lineage: .venv/.core
-	$(BIN)/python -m assay.lineage build/lineage
+	$(BIN)/assay lineage build/lineage
 
 notebook: .venv/.dev
 	$(BIN)/python -m pytest --nbmake notebooks

@@ -67,6 +67,18 @@ def resume(workloads: Sequence[str], data: Path | None, env: str | None, params:
 cli.add_command(resume)
 
 
+@main.command()
+@click.argument("target", type=click.Path(file_okay=False, path_type=Path), default="build/lineage")
+def lineage(target: Path) -> None:
+    """Build the lineage as a static site in TARGET, ready to publish: it names no folder of this machine."""
+    from assay.lineage import build_lineage
+
+    site = target.resolve()
+    with _clear_errors():
+        build_lineage(_open_project(), site)
+    click.echo(f"lineage: {site / 'index.html'} (serve the folder: python -m http.server -d {target})")
+
+
 def _run(
     pipelines: list[str],
     *,

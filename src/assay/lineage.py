@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from assay.market.errors import ConfigurationError
+
 
 def build_lineage(project: Path, target: Path) -> int:
     """Build the Kedro-Viz site of a project.
@@ -17,10 +19,10 @@ def build_lineage(project: Path, target: Path) -> int:
         Number of files that named the project's folder and were rewritten to relative paths.
 
     Raises:
-        subprocess.CalledProcessError: ``kedro viz build`` failed; its own output says why.
+        ConfigurationError: ``kedro viz build`` failed; the message ends with its own words.
     """
     built = project / "build"
-    subprocess.run([sys.executable, "-m", "kedro", "viz", "build", "--include-previews"], cwd=project, check=True)
+    _build(project)
     site = [path for path in built.iterdir() if path != target]
     target.mkdir(parents=True, exist_ok=True)
     for path in site:
@@ -28,6 +30,14 @@ def build_lineage(project: Path, target: Path) -> int:
         _remove(destination)
         path.rename(destination)
     return sum(_make_relative(path, project) for path in target.rglob("*") if path.is_file())
+
+
+def _build(project: Path) -> None:
+    """Quietly: Kedro-Viz warns of every dataset that has not been made yet."""
+    command = [sys.executable, "-m", "kedro", "viz", "build", "--include-previews"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode or not (project / "build" / "index.html").is_file():
+        raise ConfigurationError("lineage", "kedro viz build failed", found=(done.stdout + done.stderr)[-1500:])
 
 
 def _remove(path: Path) -> None:

@@ -31,9 +31,10 @@ def test_the_workloads_are_known_by_name() -> None:
 def test_every_workload_predicts_direction_and_size(workload: Workload) -> None:
     signal, size = workload.heads
     assert (signal.name, signal.kind) == ("signal", "classification")
-    assert signal.contenders == ("xgboost", "lightgbm", "random_forest", "class_prior", "last_sign", "logistic")
+    assert signal.baselines == ("class_prior", "drift", "last_sign", "logistic")
     assert (size.name, size.kind) == ("forward_return", "regression")
-    assert size.contenders == ("xgboost", "lightgbm", "random_forest", "zero", "last_sign", "ridge")
+    assert size.baselines == ("zero", "drift", "last_sign", "ridge")
+    assert signal.models == size.models == ("xgboost", "lightgbm", "random_forest")
 
 
 def test_declaring_workloads_is_cheap() -> None:
