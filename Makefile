@@ -18,16 +18,16 @@ help:
 	@echo "make check      lint, types, import contracts, tests"
 	@echo "make lineage    build the lineage as a static site in build/lineage"
 	@echo "make notebook   execute the notebooks on what the last run made"
-	@echo "make torch      install the CPU build of torch"
-	@echo "make clean      delete what can be made again (the trial ledgers stay)"
+	@echo "make torch      install torch (for the CPU build add PIP_EXTRA_INDEX_URL=<its index>)"
+	@echo "make clean      delete what can be made again; your files in data/01_raw and the trial ledgers stay"
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Assay needs Python 3.11 or newer, found " + sys.version.split()[0] + ": make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
 
-.venv/.core%: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) --editable ".$(if $(EXTRAS),[$(EXTRAS)])"
-	@touch $@
+.venv/.core-%: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) --editable ".[$*]"
+	@touch $@ .venv/.core
 
 .venv/.core: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) --editable .
@@ -70,5 +70,5 @@ torch: .venv/.torch
 clean:
 	rm -rf .venv .viz build src/assay.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
-	find data -mindepth 2 -type f ! -name '*_trials.jsonl' ! -name '.gitkeep' -delete
-	find data -mindepth 2 -type d -empty -delete
+	find data -mindepth 2 -not -path 'data/01_raw/*' -type f ! -name '*_trials.jsonl' ! -name '.gitkeep' -delete
+	find data -mindepth 2 -not -path 'data/01_raw/*' -type d -empty -delete

@@ -9,8 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 
+import click
 import pytest
+import yaml
 from click.testing import CliRunner, Result
+from kedro.framework.cli.project import project_group
+from kedro.framework.startup import bootstrap_project
 
 from assay.cli import cli, main
 
@@ -198,11 +202,68 @@ def test_a_mistyped_option_is_refused(arguments: tuple[str, str], message: str) 
     assert message in result.output
 
 
-def test_kedro_gains_resume_and_keeps_its_own_run() -> None:
-    assert list(cli.commands) == ["resume"]
+@pytest.mark.parametrize("command", [("run", "equity"), ("resume", "equity"), ("run", "late")])
+@pytest.mark.parametrize(
+    ("params", "unknown", "close"),
+    [("equity.rul.depth=3", "equity.rul", "equity.rule"), ("data_di=fruits", "data_di", "data_dir")],
+)
+def test_a_mistyped_parameter_stops_before_the_first_node(
+    project: Path, command: tuple[str, ...], params: str, unknown: str, close: str
+) -> None:
+    result = assay(*command, "--params", params)
+    assert result.exit_code == 1
+    assert f"Error: parameter {unknown}: nothing reads a parameter of this name\n" in result.output
+    assert f"  expected: a name such as {close}" in result.output
+    assert not (project / "data").exists()
+
+
+@pytest.mark.usefixtures("project")
+def test_a_folder_of_data_needs_the_environment_that_reads_it() -> None:
+    result = assay("run", "equity", "--params", "data_dir=fruits")
+    assert "what to do: add --env files\n" in result.output
+
+
+def kedro(*arguments: str) -> Result:
+    bootstrap_project(Path.cwd())
+    return CliRunner().invoke(cli, arguments, prog_name="kedro")
+
+
+def test_kedro_run_ends_with_the_clear_error_alone(project: Path) -> None:
+    refused = kedro("run", "--params", "equity.rule.depth=0")
+    assert refused.exit_code == 1
+    assert refused.output.endswith("\nError: fold 1: has no rows\n  what to do: lower min_train\n")
+    assert refused.output.count("fold 1: has no rows") == 1
+    assert "Traceback" not in refused.output
+    assert isinstance(kedro("run", "--params", "equity.rule.depth=99").exception, ZeroDivisionError)
+    assert kedro("run", "--pipelines", "equity", "--params", "equity.rule.depth=3").exit_code == 0
+    assert models(project) == ['[\n "apple",\n 3\n]']
+    unknown = kedro("run", "--params", "equity.rul.depth=3")
+    assert unknown.output.startswith("Error: parameter equity.rul: nothing reads")
+
+
+@pytest.mark.usefixtures("project")
+def test_kedro_gains_resume_and_its_own_run_keeps_its_options() -> None:
+    assert cli.list_commands(click.Context(cli)) == ["resume"]
+    own = CliRunner().invoke(project_group, ["run", "--help"], prog_name="kedro")
+    assert "--only-missing-outputs" in own.output
+    assert kedro("run", "--help").output == own.output
+
+
+def test_the_log_leaves_tracebacks_of_bugs_to_python(root: Path) -> None:
+    config = yaml.safe_load((root / "conf" / "logging.yml").read_text())
+    assert config["handlers"]["rich"]["rich_tracebacks"] is False
 
 
 def test_help_waits_for_no_heavy_import() -> None:
-    code = "import sys, assay.cli; print(sorted({'kedro', 'polars', 'omegaconf', 'pyarrow'} & sys.modules.keys()))"
+    assert loaded_by("assay.cli", "kedro", "polars", "omegaconf", "pyarrow") == []
+
+
+def test_the_settings_that_every_kedro_command_opens_wait_for_no_heavy_import() -> None:
+    heavy = ("polars", "pyarrow", "pandas", "sklearn", "xgboost", "lightgbm", "optuna", "assay.hooks.receipts")
+    assert loaded_by("assay.settings", *heavy) == ["assay.hooks.receipts"]
+
+
+def loaded_by(module: str, *names: str) -> list[str]:
+    code = f"import sys, {module}; print(*sorted({set(names)} & sys.modules.keys()))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
-    assert found.stdout == "[]\n"
+    return found.stdout.split()

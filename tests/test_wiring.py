@@ -1,25 +1,27 @@
-"""Every name in the pipelines, the catalog and the parameters has its counterpart."""
+"""Every name in the pipelines, the catalog and the parameters has its counterpart; each guard is seen failing once."""
 
 from collections.abc import Iterator
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
+from pydantic import BaseModel, RootModel
 
 from assay.datasets.files import AtomicFile
-from assay.pipelines.placing import GRAIN, full
+from assay.pipeline_registry import STAGES
+from assay.pipelines.placing import GRAIN
 from assay.workloads import WORKLOADS
 
 Context = Any
-STAGES = {"ingestion", "feature_engineering", "tuning", "walk_forward", "training", "predict", "backtest", "reporting"}
+Layers = dict[str, str | None]
 
 
-@pytest.fixture(scope="module", params=["base", "files"])
+@pytest.fixture(scope="module", params=["base", "files", "test"])
 def context(request: pytest.FixtureRequest, root: Path) -> Iterator[Context]:
     bootstrap_project(root)
     with KedroSession.create(root, env=request.param) as session:
@@ -36,12 +38,12 @@ def everything(pipelines: dict[str, Pipeline]) -> Pipeline:
     return sum((pipelines[w.name] for w in WORKLOADS), Pipeline([]))
 
 
+def step(inputs: str, output: str, stage: str = "ingestion") -> Pipeline:
+    return Pipeline([node(len, inputs, output, name="x", namespace=f"equity.{stage}")])
+
+
 def data_names(pipeline: Pipeline) -> set[str]:
     return {name for name in pipeline.datasets() if not name.startswith("params:") and name != "parameters"}
-
-
-def stray(output: str) -> Pipeline:
-    return Pipeline([node(len, "params:equity.any", output, namespace="equity")])
 
 
 def homeless(pipeline: Pipeline, catalog: DataCatalog) -> list[str]:
@@ -49,16 +51,13 @@ def homeless(pipeline: Pipeline, catalog: DataCatalog) -> list[str]:
     return [n for n in data_names(pipeline) if n not in known and not catalog.config_resolver.match_dataset_pattern(n)]
 
 
-def misplaced(pipeline: Pipeline) -> list[str]:
-    return [n for n in data_names(pipeline) if n.count(".") != GRAIN.get(n.rsplit(".", 1)[-1], 1)]
-
-
 def test_every_dataset_has_a_home(everything: Pipeline, catalog: DataCatalog) -> None:
     assert homeless(everything, catalog) == []
+    assert homeless(step("params:equity.any", "equity.nowhere"), catalog) == ["equity.nowhere"]
 
 
-def test_a_dataset_without_a_home_is_seen(catalog: DataCatalog) -> None:
-    assert homeless(stray("equity.nowhere"), catalog) == ["equity.nowhere"]
+def misplaced(pipeline: Pipeline) -> list[str]:
+    return [n for n in data_names(pipeline) if n.count(".") != GRAIN.get(n.rsplit(".", 1)[-1], 1)]
 
 
 def test_every_dataset_has_the_depth_of_its_noun(everything: Pipeline) -> None:
@@ -67,42 +66,72 @@ def test_every_dataset_has_the_depth_of_its_noun(everything: Pipeline) -> None:
 
 @pytest.mark.parametrize("wrong", ["equity.labels", "equity.signal.features", "equity.signal.xgboost.oos"])
 def test_a_dataset_of_another_depth_is_seen(wrong: str) -> None:
-    assert misplaced(stray(wrong)) == [wrong]
+    assert misplaced(step("params:equity.any", wrong)) == [wrong]
+
+
+def layers(pipeline: Pipeline, catalog: DataCatalog) -> Layers:
+    metadata = {n: catalog.get(n).metadata or {} for n in data_names(pipeline)}
+    return {n: found.get("kedro-viz", {}).get("layer") for n, found in metadata.items()}
 
 
 def test_every_dataset_has_a_layer(everything: Pipeline, catalog: DataCatalog) -> None:
-    layers = {n: (catalog.get(n).metadata or {}).get("kedro-viz", {}).get("layer") for n in data_names(everything)}
-    assert [n for n, layer in layers.items() if not layer] == []
+    assert [n for n, layer in layers(everything, catalog).items() if not layer] == []
+    bare = DataCatalog({name: MemoryDataset(1) for name in ("equity.bare", "equity.made")})
+    assert layers(step("equity.bare", "equity.made"), bare) == {"equity.bare": None, "equity.made": None}
+
+
+def without_receipt(pipeline: Pipeline, catalog: DataCatalog) -> list[str]:
+    return [n for n in pipeline.all_outputs() if not isinstance(catalog.get(n), AtomicFile)]
 
 
 def test_every_output_is_written_whole_and_carries_a_receipt(everything: Pipeline, catalog: DataCatalog) -> None:
-    assert [n for n in everything.all_outputs() if not isinstance(catalog.get(n), AtomicFile)] == []
+    assert without_receipt(everything, catalog) == []
+    memory = DataCatalog({"equity.bare": MemoryDataset(1)})
+    assert without_receipt(step("params:equity.any", "equity.bare"), memory) == ["equity.bare"]
+
+
+def outside(where: dict[str, str], layer: Layers) -> list[str]:
+    return [name for name, path in where.items() if f"_{layer[name]}/" not in path]
 
 
 def test_every_output_lies_in_the_folder_of_its_layer(everything: Pipeline, catalog: DataCatalog) -> None:
-    layer = {n: catalog.get(n).metadata["kedro-viz"]["layer"] for n in everything.all_outputs()}
-    assert [n for n, name in layer.items() if f"_{name}/" not in str(catalog.get(n)._filepath)] == []
+    where = {n: str(catalog.get(n)._filepath) for n in everything.all_outputs()}
+    assert outside(where, layers(everything, catalog)) == []
+    assert outside({"a": "data/04_feature/a"}, {"a": "models"}) == ["a"]
 
 
-def test_layers_follow_one_another(everything: Pipeline, catalog: DataCatalog) -> None:
+def order_layers(pipeline: Pipeline, layer: Layers) -> None:
     """Also where a namespace is drawn as one box: whatever goes in comes before whatever comes out."""
-    layer = {n: catalog.get(n).metadata["kedro-viz"]["layer"] for n in data_names(everything)}
-    boxes = {prefix for step in everything.nodes for prefix in step.namespace_prefixes}
-    inside = [everything.only_nodes_with_namespaces([box]) for box in boxes]
-    steps = [(box.inputs(), seen_from_outside(box, everything)) for box in inside]
-    before: dict[str, set[str]] = {}
-    for inputs, outputs in [*steps, *((set(step.inputs), set(step.outputs)) for step in everything.nodes)]:
+    boxes = {prefix for each in pipeline.nodes for prefix in each.namespace_prefixes}
+    inside = [pipeline.only_nodes_with_namespaces([box]) for box in boxes]
+    drawn = [(box.inputs(), seen_from_outside(box, pipeline)) for box in inside]
+    before: dict[str | None, set[str | None]] = {}
+    for inputs, outputs in [*drawn, *((set(each.inputs), set(each.outputs)) for each in pipeline.nodes)]:
         for out in outputs:
             before.setdefault(layer[out], set()).update(layer[i] for i in inputs if i in layer)
     TopologicalSorter({name: earlier - {name} for name, earlier in before.items()}).prepare()
 
 
-def seen_from_outside(box: Pipeline, everything: Pipeline) -> set[str]:
-    return box.outputs() | (box.all_outputs() & (everything - box).inputs())
+def seen_from_outside(box: Pipeline, pipeline: Pipeline) -> set[str]:
+    return box.outputs() | (box.all_outputs() & (pipeline - box).inputs())
 
 
-def parameters_asked_for(pipeline: Pipeline) -> set[str]:
-    return {name.removeprefix("params:") for name in pipeline.datasets() if name.startswith("params:")}
+def test_layers_follow_one_another(everything: Pipeline, catalog: DataCatalog) -> None:
+    order_layers(everything, layers(everything, catalog))
+    back = step("equity.a", "equity.b") + step("equity.b", "equity.c", "tuning")
+    with pytest.raises(CycleError):
+        order_layers(back, {"equity.a": "raw", "equity.b": "models", "equity.c": "raw"})
+
+
+def asked_for(pipeline: Pipeline) -> dict[str, Any]:
+    """Parameters by path, with the type hint that the node gives them."""
+    found = {}
+    for each in pipeline.nodes:
+        hints = list(each.func.__annotations__.values())
+        for name, hint in zip(each.inputs, hints, strict=False):
+            if name.startswith("params:"):
+                found[name.removeprefix("params:")] = hint
+    return found
 
 
 def leaves(block: dict[str, Any], prefix: str = "") -> Iterator[str]:
@@ -114,22 +143,41 @@ def leaves(block: dict[str, Any], prefix: str = "") -> Iterator[str]:
             yield path
 
 
+def unread(given: dict[str, Any], asked: dict[str, Any]) -> list[str]:
+    return [p for p in leaves(given) if not any(p == a or p.startswith(f"{a}.") for a in asked)]
+
+
+def unchecked(asked: dict[str, Any]) -> list[str]:
+    """Blocks whose keys nobody checks: a frozen model that forbids unknown keys does."""
+    return [path for path, hint in asked.items() if not _forbids(hint)]
+
+
+def _forbids(hint: object) -> bool:
+    if not (isinstance(hint, type) and issubclass(hint, BaseModel)):
+        return False
+    return issubclass(hint, RootModel) or hint.model_config.get("extra") == "forbid"
+
+
 def test_every_parameter_is_read(everything: Pipeline, context: Context) -> None:
-    asked = parameters_asked_for(everything)
-    names = {w.name for w in WORKLOADS}
-    given = [path for path in leaves(context.params) if path.split(".")[0] in names]
-    assert given
-    assert [p for p in given if not any(p == a or p.startswith(f"{a}.") for a in asked)] == []
+    given = {w.name: context.params[w.name] for w in WORKLOADS}
+    assert unread(given, asked_for(everything)) == []
+    assert unread({"equity": {"learning": {"seed": 1}, "learnin": {"seed": 2}}}, asked_for(everything)) == [
+        "equity.learnin.seed"
+    ]
+
+
+def test_every_block_of_parameters_refuses_unknown_keys(everything: Pipeline) -> None:
+    assert unchecked(asked_for(everything)) == []
+    assert unchecked({"equity.learning": dict, "equity.splits": int}) == ["equity.learning", "equity.splits"]
 
 
 def test_every_parameter_asked_for_is_given(everything: Pipeline, context: Context) -> None:
     given = set(leaves(context.params))
-    asked = parameters_asked_for(everything)
-    assert [a for a in asked if not any(g == a or g.startswith(f"{a}.") for g in given)] == []
+    assert [a for a in asked_for(everything) if not any(g == a or g.startswith(f"{a}.") for g in given)] == []
 
 
 def test_registry_names_stages_and_workloads(pipelines: dict[str, Pipeline]) -> None:
-    assert set(pipelines) == STAGES | {w.name for w in WORKLOADS} | {"__default__"}
+    assert set(pipelines) == {*STAGES, *(w.name for w in WORKLOADS), "__default__"}
 
 
 def test_default_holds_only_what_runs_out_of_the_box(pipelines: dict[str, Pipeline]) -> None:
@@ -143,31 +191,13 @@ def test_nodes_are_named_by_workload_and_stage(everything: Pipeline) -> None:
     assert [n.name for n in everything.nodes if n.name.split(".")[1] not in STAGES] == []
 
 
+def backwards(pipeline: Pipeline) -> list[tuple[str, str]]:
+    stage = {n: STAGES.index(n.name.split(".")[1]) for n in pipeline.nodes}
+    made_in = {out: stage[n] for n in pipeline.nodes for out in n.outputs}
+    return [(n.name, name) for n in pipeline.nodes for name in n.inputs if made_in.get(name, 0) > stage[n]]
+
+
 def test_stages_run_left_to_right(everything: Pipeline) -> None:
-    order = [
-        "ingestion",
-        "feature_engineering",
-        "tuning",
-        "walk_forward",
-        "training",
-        "predict",
-        "backtest",
-        "reporting",
-    ]
-    made_in = {out: order.index(n.name.split(".")[1]) for n in everything.nodes for out in n.outputs}
-    backwards = [
-        (n.name, name)
-        for n in everything.nodes
-        for name in n.inputs
-        if made_in.get(name, 0) > order.index(n.name.split(".")[1])
-    ]
-    assert backwards == []
-
-
-def test_full_places_a_noun_at_its_grain() -> None:
-    where = ("equity", "signal", "xgboost")
-    assert full("features", *where) == "equity.features"
-    assert full("labels", *where) == "equity.signal.labels"
-    assert full("model", *where) == "equity.signal.xgboost.model"
-    assert full("xgboost/predictions", "equity", "signal") == "equity.signal.xgboost.predictions"
-    assert full("signal/findings", "equity") == "equity.signal.findings"
+    assert backwards(everything) == []
+    back = step("equity.a", "equity.b", "tuning") + step("equity.b", "equity.c", "ingestion")
+    assert backwards(back) == [("equity.ingestion.x", "equity.b")]

@@ -1,10 +1,11 @@
 """The command ``assay``: ``kedro run`` for people with data of their own, and runs that go on where they stopped."""
 
+import copy
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -18,8 +19,20 @@ def main() -> None:
     """Honest machine learning on market data."""
 
 
-# Kedro looks for this name and adds its commands to its own; `kedro run` stays Kedro's.
-cli = click.Group("Assay")
+class _ForKedro(click.Group):
+    """Commands that Kedro adds to its own, before which it asks here: its ``run`` is answered with clear errors."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name != "run":
+            return super().get_command(ctx, cmd_name)
+        from kedro.framework.cli.project import run as kedro_run
+
+        command = copy.copy(kedro_run)
+        command.callback = _clear_errors()(cast("Command", kedro_run.callback))
+        return command
+
+
+cli = _ForKedro("Assay")  # the name that Kedro looks for
 
 
 def _parse(_context: click.Context, _option: click.Parameter, text: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from assay.hooks.display import Display
 from assay.hooks.evidence import Code, Fingerprints
 from assay.hooks.manifest import Manifests
+from assay.hooks.names import Names
 from assay.hooks.receipts import Receipts
 
 # Before xgboost and lightgbm are loaded: threads that wait for work sleep instead of burning the core of another job.
@@ -13,8 +14,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _fingerprints = Fingerprints()
 
-# Kedro calls the last hook first: receipts before those that speak about them.
-HOOKS = (Display(), Manifests(_fingerprints), Receipts(_fingerprints, Code(Path(__file__).parent)))
+# Kedro calls the last hook first: names before anything is done, receipts before those that speak about them.
+HOOKS = (Display(), Manifests(_fingerprints), Receipts(_fingerprints, Code(Path(__file__).parent)), Names())
 
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 

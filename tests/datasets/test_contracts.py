@@ -1,8 +1,10 @@
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+import yaml
 from kedro.io import DataCatalog, DatasetError
 
 from assay.datasets import contracts
@@ -10,6 +12,7 @@ from assay.market.errors import DataError
 from assay.market.tables import BARS, FEED, KEY, LABELS, LEDGER, PREDICTIONS, PROBABILITIES
 
 ROWS = 6
+NAN = float("nan")
 TIMES = [datetime(2024, 1, 1 + n % 3, tzinfo=UTC) for n in range(ROWS)]
 DAY = timedelta(days=1)
 KEYS = {"entity": ["A"] * 3 + ["B"] * 3, "time": TIMES}
@@ -65,6 +68,33 @@ def ledger() -> pl.DataFrame:
     return stacked(frame({n: d for n, d in LEDGER.items() if n != "model"}, **KEYS, **numbers))
 
 
+def decisions() -> pl.DataFrame:
+    said = {"entity": ["A", "B", "C"], "time": TIMES[:3], "signal": ["SHORT", "LONG", "NEUTRAL"]}
+    band = {"target_return": [0.0, 0.01, -0.01], "lower": [-0.1, 0.01, -0.1], "upper": [0.1, 0.01, 0.1]}
+    rest = {"confidence": [1 / 3, 1.0, 0.0], "bundle_id": ["x+y"] * 3, "feature_age": [0.0, 4.0, 0.0]}
+    return pl.DataFrame(said | band | rest).cast({"time": BARS["time"]})
+
+
+def importance() -> pl.DataFrame:
+    """By fold, the most important first, as the models are stacked."""
+    shares = {"fold": [1, 1, 2], "feature": ["b", "a", "a"], "importance": [1.0, 0.0, 0.5]}
+    return stacked(pl.DataFrame(shares).cast({"fold": pl.Int32}))
+
+
+def quarantine() -> pl.DataFrame:
+    """A bar without an entity, a settlement without a time, and a daily value; with their faults."""
+    return pl.DataFrame(
+        {
+            "entity": [None, "A", "*"],
+            "time": [TIMES[0], None, None],
+            "reason": ["entity_missing", "time_missing", "conflicting_duplicate"],
+            "source": ["bars_raw", "funding_raw", "vix_raw"],
+            "close": [NAN, None, 20.0],
+            "date": [None, None, TIMES[0].date()],
+        },
+    ).cast({"time": BARS["time"]})
+
+
 GOOD = {
     "Bars": bars(),
     "Feed": feed(),
@@ -75,6 +105,9 @@ GOOD = {
     "Predictions": predictions(),
     "Oos": stacked(predictions()),
     "Ledger": ledger(),
+    "Decisions": decisions(),
+    "Importance": importance(),
+    "Quarantine": quarantine(),
 }
 
 
@@ -106,7 +139,6 @@ def put(column: str, value: Any, row: int = 1) -> pl.Expr:
     return pl.when(pl.int_range(pl.len()) == row).then(pl.lit(value)).otherwise(column).alias(column)
 
 
-NAN = float("nan")
 BAD = [
     ("Bars", put("close", 0.0), "close: greater_than(0) — 1 case (e.g. 0.0)"),
     ("Bars", put("close", None), "close: not_nullable"),
@@ -150,6 +182,30 @@ BAD = [
     ("Ledger", put("pnl", NAN), "pnl: finite"),
     ("Ledger", put("position", None), "position: not_nullable"),
     ("Ledger", put("model", "ant"), "one block per model"),
+    ("Decisions", put("entity", "A"), "sorted and unique by entity"),
+    ("Decisions", put("time", None), "time: not_nullable"),
+    ("Decisions", put("signal", "HOLD"), "signal: isin"),
+    ("Decisions", put("confidence", 1.1), "confidence: in_range(0, 1)"),
+    ("Decisions", put("confidence", -0.1, row=2), "confidence: in_range(0, 1)"),
+    ("Decisions", put("confidence", 0.3), "SHORT and LONG have at least 1/3 — 1 case"),
+    ("Decisions", put("target_return", NAN), "target_return: finite"),
+    ("Decisions", put("lower", float("-inf")), "lower: finite"),
+    ("Decisions", put("upper", None), "upper: not_nullable"),
+    ("Decisions", put("upper", 0.0), "lower <= upper — 1 case"),
+    ("Decisions", put("bundle_id", None), "bundle_id: not_nullable"),
+    ("Decisions", put("feature_age", -1.0), "feature_age: greater_than_or_equal_to(0)"),
+    ("Importance", put("importance", 1.1), "importance: in_range(0, 1)"),
+    ("Importance", put("importance", -0.1), "importance: in_range(0, 1)"),
+    ("Importance", put("importance", None), "importance: not_nullable"),
+    ("Importance", put("feature", "b"), "unique by model, fold, feature"),
+    ("Importance", put("feature", None), "feature: not_nullable"),
+    ("Importance", put("model", None), "model: not_nullable"),
+    ("Importance", pl.col("fold").cast(pl.Int64), "fold: dtype('Int32')"),
+    ("Quarantine", put("reason", None), "reason: not_nullable"),
+    ("Quarantine", put("source", None), "source: not_nullable"),
+    ("Quarantine", pl.col("close").cast(pl.String), "close: dtype('Float64')"),
+    ("Quarantine", pl.col("time").dt.replace_time_zone(None), "time: dtype"),
+    ("Quarantine", pl.col("entity").cast(pl.Categorical), "entity: dtype"),
 ]
 
 
@@ -166,6 +222,19 @@ def test_every_fixed_column_is_needed(name: str) -> None:
     assert fixed
     for column in fixed:
         assert column in check(name, GOOD[name].drop(column))
+
+
+def test_a_removed_row_has_a_time_or_a_date() -> None:
+    assert check("Quarantine", quarantine().drop("date")) == check("Quarantine", quarantine().drop("time")) == ""
+    assert "time" in check("Quarantine", quarantine().drop("time", "date"))
+
+
+def test_every_table_of_the_catalog_has_its_contract(root: Path) -> None:
+    files = (root / "conf" / "base").rglob("catalog.yml")
+    entries = {name: entry for file in files for name, entry in yaml.safe_load(file.read_text()).items()}
+    frames = {name: entry for name, entry in entries.items() if entry["type"].endswith("files.Frame")}
+    assert [name for name, entry in frames.items() if "validator" not in entry] == []
+    assert {entry["validator"]["class"].rsplit(".", 1)[-1] for entry in frames.values()} == set(GOOD)
 
 
 @pytest.mark.parametrize("missing", PROBABILITIES)

@@ -65,8 +65,9 @@ def clean(raw: pl.DataFrame) -> pl.DataFrame:
     return raw.sort("time")
 
 
-def engineer(bars: pl.DataFrame, rule: dict[str, int]) -> tuple[pl.DataFrame, dict[str, int]]:
-    return bars.select("time", x=pl.col("close") * rule["window"]), {"features": 1}
+def engineer(bars: pl.DataFrame, rule: dict[str, int]) -> tuple[pl.DataFrame, dict[str, str]]:
+    catalogue = {"feature_set_id": f"window {rule['window']}"}
+    return bars.select("time", x=pl.col("close") * rule["window"]), catalogue
 
 
 def search(features: pl.DataFrame, study: object, rule: TuningRule) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -87,7 +88,7 @@ PIPELINE = Pipeline(
         node(
             engineer,
             ["equity.bars", "params:equity.features"],
-            ["equity.features", "equity.catalogue"],
+            ["equity.features", "equity.feature_catalogue"],
             name="engineer",
             namespace="equity.feature_engineering",
         ),
@@ -132,7 +133,12 @@ class Market:
     def __init__(self, folder: Path) -> None:
         self.folder, self.package, self.data = folder, folder / "src" / "package", folder / "data"
         self.parameters: dict[str, Any] = {
-            "equity": {"features": {"window": 3}, "tuning": {"depth": 2}, "learning": {"seed": 7}}
+            "equity": {
+                "features": {"window": 3},
+                "tuning": {"depth": 2},
+                "learning": {"seed": 7},
+                "primary": {"head": "signal"},
+            }
         }
         self.columns = {"t": "time"}
         self.runs = 0
@@ -166,7 +172,7 @@ class Market:
             "equity.trials": {"type": TrialLedger, "filepath": str(self.data / "trials.jsonl")},
             "equity.bars": versioned(Frame, "bars.parquet"),
             "equity.features": versioned(Frame, "features.parquet"),
-            "equity.catalogue": versioned(Json, "catalogue.json"),
+            "equity.feature_catalogue": versioned(Json, "feature_catalogue.json"),
             "equity.best": versioned(Json, "best.json"),
             "equity.manifest": versioned(RunManifest, "manifest.json"),
             "equity.summary": versioned(Json, "summary.json"),

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from assay import console
 from assay.hooks import display
+from assay.market.errors import DataError
 
 Market = Any
 
@@ -44,7 +45,7 @@ def test_one_line_per_node_with_rows_in_and_out(market: Market, caplog: pytest.L
     assert len(lines) == 4
     assert lines[0].startswith("equity.ingestion.clean  0.")
     assert lines[0].endswith(" s  raw 2 rows -> bars 2 rows")
-    assert lines[1].endswith(" s  bars 2 rows -> features 2 rows + catalogue")
+    assert lines[1].endswith(" s  bars 2 rows -> features 2 rows + feature_catalogue")
     assert lines[2].endswith(" s  features 2 rows + study -> trials 2 + best")
 
 
@@ -80,9 +81,19 @@ def test_a_failure_says_how_to_go_on(market: Market, terminal: Console, caplog: 
     market.recorder.before_save = fail
     with pytest.raises(ValueError, match=r"equity\.bars"):
         market.run()
+    assert "equity.ingestion.clean stopped after 0." in caplog.text
     assert "`assay resume` reruns only what is not fresh" in caplog.text
     assert console.BARS._progress is None
     assert "\x1b[?25h" in text(terminal), "the cursor is still hidden"
+
+
+@pytest.mark.usefixtures("screen")
+def test_a_failure_to_load_names_the_node_that_needs_it(done: Market, caplog: pytest.LogCaptureFixture) -> None:
+    done.path("best").write_text("[")
+    done.pipeline = done.pipeline.from_nodes("equity.reporting.write")
+    with pytest.raises(DataError, match="differs from its receipt"):
+        done.run()
+    assert "equity.reporting.write stopped after 0." in caplog.text
 
 
 def test_many_inputs_are_summed_up() -> None:

@@ -20,9 +20,11 @@ def test_a_finished_run_says_what_it_was_made_of(done: Market) -> None:
     found = manifest(done)
     facts, run = found["facts"], found["run"]
     assert facts["workload"] == "equity"
+    assert facts["primary"] == {"head": "signal"}
+    assert facts["feature_set_id"] == "window 3"
     assert facts["seeds"] == {"equity.learning.seed": 7}
     assert list(facts["inputs"]) == ["equity.raw"]
-    assert set(facts["packages"]) >= {"python", "kedro", "polars", "xgboost", "arch"}
+    assert set(facts["packages"]) >= {"python", "kedro", "pyarrow", "scipy", "ta-lib", "skops", "xgboost"}
     assert all(facts["packages"].values())
     assert facts["rows"]["equity.feature_engineering.engineer"] == {
         "in": {"equity.bars": 2},
@@ -54,6 +56,39 @@ def test_facts_are_the_same_in_a_replay_and_hold_no_clock(done: Market) -> None:
     done.parameters["equity"]["tuning"]["depth"] = 3
     done.run()
     assert manifest(done)["facts"]["parameters"] != json.loads(first)["facts"]["parameters"]
+
+
+def seen_feature_set(market: Market) -> str | None:
+    return json.loads(market.path("summary").read_text())["seen"]["facts"]["feature_set_id"]
+
+
+def test_the_feature_set_is_the_one_that_was_made_or_that_was_there(done: Market) -> None:
+    assert seen_feature_set(done) == "window 3"
+    done.path("report").unlink()
+    assert done.resume() == ["write"]
+    assert seen_feature_set(done) == "window 3"
+    done.parameters["equity"]["features"]["window"] = 5
+    done.resume()
+    assert seen_feature_set(done) == "window 5"
+
+
+def test_an_old_feature_set_is_not_passed_off_as_this_runs(done: Market) -> None:
+    def fail(name: str) -> None:
+        raise ValueError(name)
+
+    done.recorder.before_save = fail
+    with pytest.raises(ValueError, match=r"equity\.bars"):
+        done.run()
+    facts = manifest(done)["facts"]
+    assert facts["feature_set_id"] is None
+    assert facts["primary"] == {"head": "signal"}
+
+
+def test_a_damaged_catalogue_that_no_node_reads_stops_nothing(done: Market) -> None:
+    done.path("feature_catalogue").write_text("[")
+    done.pipeline = done.pipeline.only_nodes_with_namespaces(["equity.reporting"])
+    assert done.run() == ["write"]
+    assert manifest(done)["facts"]["feature_set_id"] is None
 
 
 def test_a_failed_run_says_why(market: Market) -> None:

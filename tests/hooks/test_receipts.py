@@ -26,7 +26,8 @@ def test_a_receipt_names_the_bytes_the_node_and_the_run(done: Market) -> None:
     assert receipt["sha256"] == sha256(path.read_bytes()).hexdigest()
     assert receipt["node"] == "equity.feature_engineering.engineer"
     assert receipt["run"] == path.parent.name == "0001"
-    assert sorted(receipt) == ["key", "node", "run", "sha256"]
+    assert sorted(receipt) == ["code", "inputs", "key", "node", "packages", "parameters", "run", "sha256"]
+    assert receipt["inputs"] == {"equity.bars": sha256(done.path("bars").read_bytes()).hexdigest()}
 
 
 def test_nothing_changed_nothing_runs(done: Market) -> None:
@@ -95,7 +96,7 @@ def halve(path: Path) -> None:
 @pytest.mark.parametrize("damage", [truncate, Path.unlink, forget, scribble, halve])
 @pytest.mark.parametrize(
     ("name", "rerun"),
-    [("bars", ALL), ("features", ALL[1:]), ("catalogue", ALL[1:]), ("best", ALL[2:]), ("report", ["write"])],
+    [("bars", ALL), ("features", ALL[1:]), ("feature_catalogue", ALL[1:]), ("best", ALL[2:]), ("report", ["write"])],
 )
 def test_a_damaged_or_missing_output_is_made_again_with_its_children(
     done: Market, damage: Callable[[Path], None], name: str, rerun: list[str]
@@ -190,10 +191,12 @@ class Killed(BaseException):
 
 
 def outputs(market: Market) -> dict[str, bytes]:
-    return {name: market.path(name).read_bytes() for name in ("bars", "features", "catalogue", "best", "report")}
+    return {
+        name: market.path(name).read_bytes() for name in ("bars", "features", "feature_catalogue", "best", "report")
+    }
 
 
-SAVES = ["bars", "features", "catalogue", "trials", "best", "summary", "report"]
+SAVES = ["bars", "features", "feature_catalogue", "trials", "best", "summary", "report"]
 
 
 @pytest.mark.parametrize("last", range(len(SAVES)))
@@ -208,7 +211,7 @@ def test_a_kill_before_any_save_is_resumed_to_the_same_bytes(
     with pytest.raises(Killed):
         market.run()
     market.recorder.before_save = str
-    finished = {"bars": 1, "features": 1, "catalogue": 1, "trials": 2, "best": 2, "summary": 3, "report": 3}
+    finished = {"bars": 1, "features": 1, "feature_catalogue": 1, "trials": 2, "best": 2, "summary": 3, "report": 3}
     assert market.resume() == ALL[finished[SAVES[last]] if last else 0 :]
     other = type(market)(tmp_path_factory.mktemp("other"))
     other.run()
@@ -234,11 +237,60 @@ def test_a_kill_between_data_and_receipt_reruns_the_node(market: Market, monkeyp
     assert market.resume() == ["engineer", "search", "write"]
 
 
-def test_what_nothing_on_disk_vouches_for_is_never_fresh(done: Market) -> None:
+def told(market: Market, caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What a resumed run says about stale nodes."""
+    caplog.clear()
+    with caplog.at_level("INFO", "assay.hooks.receipts"):
+        market.resume()
+    return [record.getMessage() for record in caplog.records if record.name == "assay.hooks.receipts"]
+
+
+def test_the_log_names_the_cause_and_counts_what_follows(done: Market, caplog: pytest.LogCaptureFixture) -> None:
+    assert told(done, caplog) == ["4 of 4 nodes are fresh and left out; 0 follow a stale one"]
+    done.parameters["equity"]["tuning"]["depth"] = 4
+    cause = "equity.tuning.search is stale: parameters changed"
+    assert told(done, caplog) == [cause, "2 of 4 nodes are fresh and left out; 1 follow a stale one"]
+    done.write(done.package / "pipelines/tuning/nodes.py", "value = 2")
+    done.parameters["equity"]["tuning"]["depth"] = 5
+    assert told(done, caplog)[0] == "equity.tuning.search is stale: code, parameters changed"
+    done.write(done.data / "prices.json", json.dumps({"t": [2, 1], "close": [3.5, 2.75]}))
+    assert told(done, caplog)[0] == "equity.ingestion.clean is stale: input equity.raw changed"
+
+
+def test_changed_packages_make_everything_again(
+    done: Market, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from assay.hooks import receipts
+
+    monkeypatch.setattr(receipts, "packages", lambda: {"polars": "99"})
+    cause = "equity.ingestion.clean is stale: packages changed"
+    assert told(done, caplog) == [cause, "0 of 4 nodes are fresh and left out; 3 follow a stale one"]
+    assert done.resume() == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "cause"), [(truncate, "is damaged"), (Path.unlink, "is missing"), (forget, "has no receipt")]
+)
+def test_the_log_names_what_is_wrong_with_an_output(
+    done: Market, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None], cause: str
+) -> None:
+    damage(done.path("best"))
+    assert told(done, caplog)[0] == f"equity.tuning.search is stale: output equity.best {cause}"
+
+
+def test_an_output_of_a_renamed_node_names_the_old_one(done: Market, caplog: pytest.LogCaptureFixture) -> None:
+    old = next(node for node in done.pipeline.nodes if node.short_name.lower().endswith("clean"))
+    done.pipeline = Pipeline([old._copy(name="tidy"), *(node for node in done.pipeline.nodes if node is not old)])
+    cause = "equity.ingestion.tidy is stale: its output was made by equity.ingestion.clean"
+    assert told(done, caplog)[0] == cause
+
+
+def test_what_nothing_on_disk_vouches_for_is_never_fresh(done: Market, caplog: pytest.LogCaptureFixture) -> None:
     raw = done.catalog("none").load("equity.raw")
     done.extra["equity.raw"] = MemoryDataset(raw)
     assert done.resume() == ALL
     assert done.resume() == ALL
+    assert told(done, caplog)[0] == "equity.ingestion.clean is stale: no file vouches for input equity.raw"
 
 
 def test_an_output_in_memory_is_made_again_for_the_child_that_needs_it(done: Market) -> None:

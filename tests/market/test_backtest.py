@@ -115,7 +115,9 @@ def slow_ledger(
             after = sum(quantity for _, quantity in open_tranches)
             held = before if s.execution.price == "close" else after
             previous = own[n - 1]["time"] if n else bar["time"]
-            rate = sum(d["rate"] for d in due if previous < d["event_time"] <= bar["time"])
+            rate = sum(
+                d["rate"] for d in due if previous < d["event_time"].replace(second=0, microsecond=0) <= bar["time"]
+            )
             row = {"gross": gross, "turnover": abs(after - before) * price, "funding": rate * held * bar["close"]}
             row |= {
                 "fees": row["turnover"] * s.costs.fee_bp / 1e4,
@@ -230,6 +232,7 @@ def test_funding_is_paid_at_the_settlement_by_who_holds_then() -> None:
     assert paid(times[11]) == 0
     assert paid(times[11] + HOUR / 2) == pytest.approx(0.01 * bars["close"][12] / bars["close"][11])
     assert paid(times[12]) == pytest.approx(0.01 * bars["close"][12] / bars["close"][11])
+    assert paid(times[12] + timedelta(milliseconds=17)) == paid(times[12])  # stamped late, settled on the minute
     assert paid(times[12] + HOUR / 2) == 0
     # Filled at the open of bar 11, closed at the open of bar 12: held in (10, 11].
     assert paid(times[11], "open") == pytest.approx(0.01 * bars["close"][11] / bars["open"][11])
@@ -253,7 +256,7 @@ def test_funding_that_is_required_but_missing_names_symbol_and_dates() -> None:
     with pytest.raises(DataError, match=r"columns \['rate'\] are missing"):
         check_funding(bars, rates.rename({"rate": "funding"}), Funding())
     short = rates.filter(~pl.col("event_time").is_between(START + 50 * HOUR, START + 70 * HOUR))
-    assert funding_schedule(bars, short, Funding()).height == 2 * (24 - 2)  # two in a row are no hole
+    assert funding_schedule(bars, short, Funding()).height == 2 * (25 - 2)  # two in a row are no hole
 
 
 def test_assumed_funding_fills_what_is_not_known_and_says_so() -> None:

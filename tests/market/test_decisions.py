@@ -1,6 +1,6 @@
-"""Serving and bundles: the newest decisions, the replay, and which bundle decides."""
+"""Serving: the newest decisions, and the replay that holds them against the batch."""
 
-import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,18 +9,19 @@ import polars as pl
 import pytest
 
 from assay.market import decisions, features
-from assay.market.bundles import CHAMPION, bundle_id, crown_bundle, index_bundles, open_champions
-from assay.market.decisions import Champions, decide, live_features, replay
-from assay.market.errors import BundleError, ConfigurationError
+from assay.market.bundles import Champions, crown_bundle, open_champions
+from assay.market.decisions import decide, live_features, replay
 from assay.market.execution import Execution
 from assay.market.features import FeatureRule
 from assay.market.labels import LabelRule, make_labels
-from assay.market.models import ModelParams
-from assay.market.models.base import Files
+from assay.market.models import ModelParams, called
+from assay.market.models.base import Files, Floats, Matrix
 from assay.market.preprocess import PreprocessRule
 from assay.market.recipe import RecipePlan, fit_recipe
+from assay.market.tables import CLASS_NAMES
 
 ROWS = 160
+TIES = np.array([[0.4, 0.2, 0.4], [0.4, 0.4, 0.2]])  # for both of them the most probable class comes first
 RULE = FeatureRule(families=("momentum", "volatility"))
 
 
@@ -108,13 +109,46 @@ def test_a_look_ahead_shows_in_the_replay(
     assert found["features_equal"] is False
 
 
+class Undecided:
+    """A model that finds two classes equally probable, in turn LONG or NEUTRAL beside SHORT."""
+
+    def predict(self, X: Matrix) -> Floats:
+        return np.resize(TIES, (len(X), 3))
+
+
+def undecided(champions: Champions) -> Champions:
+    recipe = replace(champions.signal.recipe, model=Undecided())  # type: ignore[arg-type]
+    return replace(champions, signal=replace(champions.signal, recipe=recipe))
+
+
+def test_a_tie_is_served_as_the_batch_calls_it(
+    panel: pl.DataFrame, batch: Any, champions: Champions, oos: pl.DataFrame
+) -> None:
+    live = live_features(panel, RULE, timestamps=2)
+    decided = decide(live, undecided(champions), oos, coverage=0.9)
+    assert decided["signal"].to_list() == [CLASS_NAMES[code + 1] for code in called(TIES)] == ["NEUTRAL", "NEUTRAL"]
+    assert decided["confidence"].to_list() == [0.2, 0.4]
+    assert replay(live, batch[0], undecided(champions))["predictions_equal"] is True
+
+
+def test_a_signal_served_by_another_rule_shows_in_the_replay(
+    panel: pl.DataFrame, batch: Any, champions: Champions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def most_probable(probabilities: Floats) -> tuple[list[str], Floats]:
+        return [CLASS_NAMES[code] for code in probabilities.argmax(axis=1)], probabilities.max(axis=1)
+
+    monkeypatch.setattr(decisions, "_signals", most_probable)
+    found = replay(live_features(panel, RULE, timestamps=2), batch[0], undecided(champions))
+    assert (found["features_equal"], found["predictions_equal"]) == (True, False)
+
+
 def test_a_decision_per_entity_at_its_newest_bar(panel: pl.DataFrame, champions: Champions, oos: pl.DataFrame) -> None:
     late = panel.filter(~((pl.col("entity") == "B") & (pl.col("time") == panel["time"].max())))
     decided = decide(live_features(late, RULE, timestamps=3), champions, oos, coverage=0.9)
     assert decided["entity"].to_list() == ["A", "B"]
     assert decided["feature_age"].to_list() == [0.0, 4.0]
     assert set(decided["signal"]) <= {"SHORT", "NEUTRAL", "LONG"}
-    assert decided["confidence"].is_between(1 / 3, 1).all()
+    assert decided["confidence"].is_between(1 / 3, 1).all()  # of the single most probable of three
 
 
 def test_the_interval_is_that_of_past_errors(panel: pl.DataFrame, champions: Champions, oos: pl.DataFrame) -> None:
@@ -123,41 +157,3 @@ def test_the_interval_is_that_of_past_errors(panel: pl.DataFrame, champions: Cha
     same = decide(live_features(panel, RULE, timestamps=1), champions, pl.concat([oos, other]), coverage=0.9)
     assert np.allclose((decided["upper"] - decided["lower"]).to_numpy(), 0.18)
     assert same.equals(decided)
-
-
-def test_the_bundle_id_changes_with_every_byte(bundles: dict[str, Files]) -> None:
-    files = dict(bundles["signal"])
-    name = min(files)
-    assert bundle_id(files) == bundle_id(dict(reversed(files.items())))
-    assert bundle_id(files | {name: files[name] + b" "}) != bundle_id(files)
-
-
-def test_the_crown_names_the_model_and_its_bundle(bundles: dict[str, Files]) -> None:
-    label = json.loads(crown_bundle(bundles, "signal")[CHAMPION])
-    assert label == {"model": "signal", "bundle_id": bundle_id(bundles["signal"])}
-
-
-def test_a_primary_that_is_not_there_is_refused(bundles: dict[str, Files]) -> None:
-    with pytest.raises(
-        ConfigurationError, match=r"'primary.model': names a model .*\n.*signal, target\n.*found: other"
-    ):
-        crown_bundle(bundles, "other")
-
-
-def test_a_champion_of_other_features_is_refused(bundles: dict[str, Files]) -> None:
-    crowned = {head: crown_bundle({"m": files}, "m") for head, files in bundles.items()}
-    with pytest.raises(BundleError, match="trained on another feature set"):
-        open_champions(**crowned, feature_set_id="other")
-
-
-def test_a_bundle_without_a_name_is_refused(bundles: dict[str, Files], batch: Any) -> None:
-    with pytest.raises(BundleError, match=r"champion: has no name on it"):
-        open_champions(**bundles, feature_set_id=batch[1]["feature_set_id"])
-
-
-def test_the_index_says_what_is_in_every_bundle(bundles: dict[str, Files]) -> None:
-    first, second = index_bundles(bundles)
-    assert (first["model"], first["kind"], first["params"]["kind"]) == ("signal", "classification", "logistic")
-    assert (second["model"], second["kind"], second["params"]["kind"]) == ("target", "regression", "ridge")
-    assert first["bundle_id"] == bundle_id(bundles["signal"])
-    assert first["training"]["rows"] > 0

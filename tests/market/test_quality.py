@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from assay.market.errors import DataError
-from assay.market.quality import QualityRule, clean_bars, clean_feed, stale_opens, summarise
+from assay.market.quality import QualityRule, clean_bars, clean_feed, stack_quarantine, stale_opens, summarise
 from assay.market.tables import BARS, KEY
 from assay.market.timeline import FeedRule, join_feeds, stamp_feed
 
@@ -63,7 +63,8 @@ def test_a_row_without_key_or_close_goes_to_quarantine(fault: dict[str, Any], re
     cleaned = clean({}, fault, {})
     assert len(cleaned.bars) == 2
     assert cleaned.quarantine["reason"].to_list() == [reason]
-    assert cleaned.quarantine.drop("reason").equals(table({}, fault, {})[1:2])
+    assert cleaned.quarantine["source"].to_list() == ["my bars"]
+    assert cleaned.quarantine.drop("reason", "source").equals(table({}, fault, {})[1:2])
     assert cleaned.counts == {reason: 1}
 
 
@@ -301,6 +302,26 @@ def test_a_daily_feed_is_keyed_by_its_date() -> None:
 def test_no_facts_at_all_are_fine() -> None:
     cleaned = clean_feed(facts(), QualityRule(), source="my feed")
     assert cleaned.checks == {"rows_in": 0, "rows_out": 0, "quarantined": 0, "counts": {}}
+
+
+def test_a_feed_without_facts_has_the_columns_of_any_other() -> None:
+    one = facts((0, 1, 1))
+    some, none = (clean_feed(raw, ANY, source="my feed") for raw in (one, one.clear()))
+    assert none.quarantine.schema == some.quarantine.schema
+    assert dict(none.bars.schema) == dict(some.bars.schema)
+
+
+def test_what_was_set_aside_is_stacked_with_its_source() -> None:
+    bars = clean({}, {"close": NAN})
+    feed = clean_feed(facts((0, 1, 1), (0, 2, 1)), ANY, source="my feed")
+    daily = clean_feed(pl.DataFrame({"date": [date(2024, 1, 2), None], "v": [1.0, 2.0]}), ANY, source="my days")
+    stack = stack_quarantine(bars.quarantine, feed.quarantine, daily.quarantine)
+    assert stack.select("entity", "time", "date", "reason", "source", "volume", "v").rows() == [
+        ("A", START + HOUR, None, "close_not_finite", "my bars", 5, None),
+        ("*", START, None, "conflicting_duplicate", "my feed", None, 2),
+        ("*", None, None, "date_missing", "my days", None, 2),
+    ]
+    assert stack.columns[:4] == ["entity", "time", "reason", "source"]
 
 
 def test_a_feed_has_the_limit_of_the_bars() -> None:

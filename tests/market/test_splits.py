@@ -18,6 +18,7 @@ from assay.market.splits import (
     Receipt,
     SplitRule,
     before_first_fold,
+    first_test_time,
     holdout_tail,
     plan_folds,
     split_rows,
@@ -184,6 +185,21 @@ def test_a_regular_market_gives_the_numbers_one_expects() -> None:
     assert last.test_end == START + 99 * HOUR
     fit, tail = holdout_tail(regular(), 0.2)
     assert (int(fit.sum()), int(tail.sum())) == (142, 38)  # 95 labelled hours: 76 before the tail, 5 of them purged
+
+
+@settings(deadline=None, max_examples=50)
+@given(labels=label_tables(), rule=RULES)
+def test_the_first_test_time_is_that_of_the_plan(labels: pl.DataFrame, rule: SplitRule) -> None:
+    first = plan(labels, rule)[0]
+    assert first_test_time(labels["time"].reverse(), rule) == first.test_start
+
+
+def test_the_first_test_time_is_rounded_and_needs_enough_times() -> None:
+    hours = pl.Series([START + HOUR * hour for hour in range(99)])
+    assert first_test_time(hours, SplitRule(min_train=0.5)) == START + 50 * HOUR  # 49.5: to the even number
+    assert first_test_time(hours[:97], SplitRule(min_train=0.5)) == START + 48 * HOUR  # 48.5
+    with pytest.raises(SplitError, match=r"split: too few timestamps\n.*\n  found: 5 unique timestamps, of which 2"):
+        first_test_time(hours[:5], SplitRule(folds=5))
 
 
 def test_rows_before_the_first_fold_are_its_training_rows() -> None:

@@ -20,7 +20,7 @@ from assay.market.models import ModelParams
 from assay.market.preprocess import PreprocessRule
 from assay.market.recipe import RecipePlan
 from assay.market.splits import Receipt, SplitRule, before_first_fold, plan_folds
-from assay.market.tuning import Budget, TuningPlan, TuningResult, effective_rows, tune
+from assay.market.tuning import Budget, TuningPlan, TuningResult, collect_trials, effective_rows, tune
 from assay.market.workload import Kind
 
 Market = tuple[pl.DataFrame, pl.DataFrame, list[Receipt]]
@@ -40,8 +40,11 @@ def recipe(head: Kind = "regression", /, **params: Any) -> RecipePlan:
     )
 
 
-def run(market: Market, plan: RecipePlan | None = None, storage: Any = None, **budget: Any) -> TuningResult:
-    return tune(*market, plan=TuningPlan(plan or recipe(), Budget.model_validate(budget), storage or InMemoryStorage()))
+def run(
+    market: Market, plan: RecipePlan | None = None, storage: Any = None, *, embargo: int = 0, **budget: Any
+) -> TuningResult:
+    what = TuningPlan(plan or recipe(), Budget.model_validate(budget), embargo, storage or InMemoryStorage())
+    return tune(*market, plan=what)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +113,7 @@ def test_same_seed_same_trials(kind: Kind, params: Any, market: Market) -> None:
     plan = recipe(kind, **params)
     assert run(market, plan, trials=8) == run(market, plan, trials=8)
     assert len({json.dumps(trial["params"]) for trial in run(market, plan, trials=8).trials}) == 8
-    other = run(market, plan, trials=8, seed=1)
+    other = run(market, replace(plan, seed=1), trials=8)
     assert other.trials[0]["params"] == run(market, plan, trials=1).trials[0]["params"]
     assert other.trials[1]["params"] != run(market, plan, trials=2).trials[1]["params"]
 
@@ -201,6 +204,7 @@ params = ModelParams.model_validate({"kind": "ridge", "search": search}).root
 plan = tuning.TuningPlan(
     RecipePlan(params, "regression", PreprocessRule(), "set-1"),
     tuning.Budget(trials=9),
+    0,
     JournalStorage(JournalFileBackend(str(folder / "study.log"))),
 )
 tuning.tune(features, labels, plan_folds(labels, SplitRule(folds=3)), plan=plan)
@@ -232,10 +236,9 @@ def changed_values(market: Market, column: str, table: int) -> Market:
 @pytest.mark.parametrize(
     "change",
     [
-        {"budget": {"seed": 1}},
         {"budget": {"inner_folds": 3}},
         {"budget": {"min_train": 0.6}},
-        {"budget": {"embargo": 4}},
+        {"embargo": 4},
         {"budget": {"objective": {"regression": "ic"}}},
         {"plan": recipe(kind="ridge", alpha=400, search=ALPHA)},
         {"plan": recipe(kind="ridge", search={"alpha": {"low": 2, "high": 10_000, "log": True}})},
@@ -252,8 +255,24 @@ def test_a_study_is_never_used_for_anything_else(change: dict[str, Any], market:
     run(market, storage=storage, trials=1)
     if "column" in change:
         market = changed_values(market, *change["column"])
-    run(market, change.get("plan"), storage, trials=1, **change.get("budget", {}))
+    run(market, change.get("plan"), storage, embargo=change.get("embargo", 0), trials=1, **change.get("budget", {}))
     assert len(storage.get_all_studies()) == 2
+
+
+def test_a_study_of_other_code_or_another_library_is_not_continued(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sklearn
+
+    storage = InMemoryStorage()
+    run(market, storage=storage, trials=1)
+    with monkeypatch.context() as changed:
+        changed.setattr(tuning, "_code", lambda: "another line")
+        run(market, storage=storage, trials=1)
+    with monkeypatch.context() as changed:
+        changed.setattr(sklearn, "__version__", "0.0")
+        run(market, storage=storage, trials=1)
+    assert len(storage.get_all_studies()) == 3
 
 
 def test_what_changes_no_trial_keeps_the_study(market: Market) -> None:
@@ -307,6 +326,18 @@ def test_objectives_by_hand() -> None:
     assert value["ic"](np.array([1.0, 2, 3]), np.zeros(3)) == 0
 
 
+def test_results_of_a_head_are_collected() -> None:
+    first, second = {"id": "a/0", "score": 1.0}, {"id": "a/1", "score": 2.0}
+    tuned = {"best": {"alpha": 2.0}, "trials": [first, second]}
+    best, records = collect_trials({"ridge": tuned, "zero": {"best": {}, "trials": []}})
+    assert best == {
+        "ridge": {"values": {"alpha": 2.0}, "trials": ["a/0", "a/1"]},
+        "zero": {"values": {}, "trials": []},
+    }
+    about = {"model": "ridge", "scope": "inner"}
+    assert records == [about | first, about | second]
+
+
 def test_of_equal_scores_the_earlier_trial_wins(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = iter([3.0, 1.0, 2.0, 1.0])
     monkeypatch.setattr(tuning, "_evaluate", lambda *_: next(raw))
@@ -340,7 +371,7 @@ def test_progress_is_told_over_the_trials_left(market: Market) -> None:
 
     storage = InMemoryStorage()
     for trials in (2, 5, 5):
-        tune(*market, plan=TuningPlan(recipe(), Budget(trials=trials), storage), track=track)
+        tune(*market, plan=TuningPlan(recipe(), Budget(trials=trials), 0, storage), track=track)
     assert told == [([0, 1], "trials"), ([2, 3, 4], "trials"), ([], "trials")]
 
 

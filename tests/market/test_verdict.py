@@ -9,13 +9,20 @@ from pydantic import ValidationError
 from assay.market.errors import ConfigurationError
 from assay.market.evaluation import EvaluationRule, evaluate
 from assay.market.metrics import METRICS
-from assay.market.verdict import Primary, VerdictRule, verdict
+from assay.market.verdict import Backtest, Primary, VerdictRule, verdict
 
 Facts = dict[str, Any]
 Difference = tuple[float | None, ...]
 
 PRIMARY = Primary(head="signal", model="boosted")
 RETURN_PRIMARY = Primary(head="forward_return", model="boosted", metric="ic")
+HOPED = VerdictRule(
+    wanted={
+        "classification": {"accuracy": 0.55, "directional_accuracy_tradable": 0.60},
+        "regression": {"directional_accuracy": 0.58, "r2": 0.10},
+    },
+    wanted_performance={"sharpe": 1.0, "max_drawdown": -0.15},
+)
 
 
 def estimate(value: float | None, low: float | None = None, high: float | None = None) -> Facts:
@@ -25,8 +32,14 @@ def estimate(value: float | None, low: float | None = None, high: float | None =
 GOOD, CHANCE, BAD = estimate(0.05, 0.01, 0.09), estimate(0.01, -0.03, 0.05), estimate(-0.05, -0.09, -0.01)
 
 
-def earned(*sharpe: float | None, timing: tuple[float | None, ...] | None = None) -> dict[str, Any]:
-    return {"sharpe": estimate(*sharpe), "timing_sharpe": estimate(*(timing or sharpe))}
+def earned(*sharpe: float | None, timing: tuple[float | None, ...] | None = None, **others: Any) -> Backtest:
+    mine = {"sharpe": estimate(*sharpe), "timing_sharpe": estimate(*(timing or sharpe)), "max_drawdown": -0.1}
+    held = {"sharpe": estimate(0.7), "max_drawdown": -0.3}
+    return Backtest(mine | others, held)
+
+
+def judged(facts: Facts, backtest: Backtest | None, primary: Primary = PRIMARY, rule: VerdictRule = HOPED) -> Facts:
+    return verdict(facts, backtest, primary=primary, rule=rule)
 
 
 PROFIT, LUCK = earned(1.2, 0.3, 2.1), earned(0.4, -0.5, 1.3)
@@ -47,11 +60,15 @@ def evaluation(ic: Facts = CHANCE, kind: str = "classification", **metrics: Fact
     if kind == "classification":
         models["boosted (volatility only)"] = told("volatility_only", dict(nothing))
         models["boosted"]["versus"]["boosted (volatility only)"] = deepcopy(undefined)
-    info = {name: {"label": metric.label, "better": metric.better} for name, metric in METRICS[kind].items()}
+    info = {
+        name: {"label": metric.label, "better": metric.better, "unit": metric.unit}
+        for name, metric in METRICS[kind].items()
+    }
     return {
         "kind": kind,
         "rows": 4000,
         "timestamps": 2000,
+        "entities": 2,
         "effective_rows": 500.0,
         "horizon": 5,
         "confidence": 0.95,
@@ -69,13 +86,13 @@ def set_rival(facts: Facts, rival: str, metric: str, value: float | None, differ
     return facts
 
 
-def wanted_of(facts: Facts, name: str, rule: VerdictRule | None = None, primary: Primary = PRIMARY) -> Facts:
-    found = verdict(facts, LUCK, primary=primary, rule=rule)["wanted"]
+def wanted_of(facts: Facts, name: str, rule: VerdictRule = HOPED, primary: Primary = PRIMARY) -> Facts:
+    found = judged(facts, LUCK, primary, rule)["wanted"]
     return next(entry for entry in found if entry["metric"] == name)
 
 
 @pytest.mark.parametrize(
-    ("ic", "performance", "level"),
+    ("ic", "backtest", "level"),
     [
         (GOOD, PROFIT, "evidence"),
         (GOOD, LUCK, "weak"),
@@ -97,12 +114,12 @@ def wanted_of(facts: Facts, name: str, rule: VerdictRule | None = None, primary:
         (GOOD, earned(9.0, -1.0, 19.0), "weak"),
     ],
 )
-def test_the_level_follows_the_written_rules(ic: Facts, performance: Facts | None, level: str) -> None:
-    assert verdict(evaluation(ic), performance, primary=PRIMARY)["level"] == level
+def test_the_level_follows_the_written_rules(ic: Facts, backtest: Backtest | None, level: str) -> None:
+    assert judged(evaluation(ic), backtest)["level"] == level
 
 
 @pytest.mark.parametrize(
-    ("ic", "performance", "words"),
+    ("ic", "backtest", "words"),
     [
         (GOOD, PROFIT, "boosted called the direction of the next 5 bars better than chance"),
         (GOOD, LUCK, "A hint, not proof: boosted leans the right way"),
@@ -111,8 +128,8 @@ def test_the_level_follows_the_written_rules(ic: Facts, performance: Facts | Non
         (estimate(0.3, 0.2, 0.4), LUCK, "treat this as a leak until proved otherwise"),
     ],
 )
-def test_the_headline_is_one_plain_sentence(ic: Facts, performance: Facts | None, words: str) -> None:
-    headline = verdict(evaluation(ic), performance, primary=PRIMARY)["headline"]
+def test_the_headline_is_one_plain_sentence(ic: Facts, backtest: Backtest | None, words: str) -> None:
+    headline = judged(evaluation(ic), backtest)["headline"]
     assert words in headline
     assert headline.count(".") == 1
 
@@ -126,62 +143,95 @@ def test_the_headline_is_one_plain_sentence(ic: Facts, performance: Facts | None
     ],
 )
 def test_the_lines_of_the_rule_count(rule: VerdictRule, level: str) -> None:
-    assert verdict(evaluation(GOOD), PROFIT, primary=PRIMARY, rule=rule)["level"] == level
+    assert judged(evaluation(GOOD), PROFIT, rule=rule)["level"] == level
 
 
-def reasons_of(facts: Facts, performance: Facts | None = LUCK, primary: Primary = PRIMARY) -> list[str]:
-    return verdict(facts, performance, primary=primary)["reasons"]
+CAPPED = VerdictRule(universe="unverified")
+
+
+def many_entities(ic: Facts) -> Facts:
+    return evaluation(ic) | {"entities": 3}
+
+
+@pytest.mark.parametrize(
+    ("facts", "rule", "level"),
+    [
+        (many_entities(GOOD), CAPPED, "weak"),
+        (many_entities(GOOD), VerdictRule(universe="fixed"), "evidence"),
+        (many_entities(GOOD), VerdictRule(), "weak"),
+        (evaluation(GOOD), CAPPED, "evidence"),
+        (many_entities(estimate(0.3, 0.2, 0.4)), CAPPED, "implausible"),
+    ],
+)
+def test_entities_that_were_not_verified_are_at_most_weak(facts: Facts, rule: VerdictRule, level: str) -> None:
+    assert judged(facts, PROFIT, rule=rule)["level"] == level
+
+
+def test_a_capped_verdict_says_why_and_more_rows_would_not_settle_it() -> None:
+    found = judged(many_entities(GOOD), PROFIT, rule=CAPPED)
+    told = {reason["about"]: reason["said"] for reason in found["reasons"]}
+    assert told["Survivorship"].startswith("The 3 entities are those that exist today")
+    assert "What would settle it" not in told
+    assert "only on entities that exist today" in found["headline"]
+    assert found["headline"].count(".") == 1
+    assert "Survivorship" not in str(judged(evaluation(GOOD), PROFIT, rule=CAPPED))
+    assert "Survivorship" in str(judged(many_entities(CHANCE), LUCK, rule=CAPPED)["reasons"])
+
+
+def reasons_of(facts: Facts, backtest: Backtest | None = LUCK) -> dict[str, str]:
+    return {reason["about"]: reason["said"] for reason in judged(facts, backtest)["reasons"]}
 
 
 def test_reasons_give_number_interval_size_and_side() -> None:
-    direction = reasons_of(evaluation(GOOD))[0]
+    direction = reasons_of(evaluation(GOOD))["Direction"]
     assert "is +0.050 [+0.010, +0.090] (95 % interval, overlap-aware t 2.4)" in direction
     assert "4,000 rows, worth about 500 independent ones; the interval lies above 0" in direction
-    assert "the interval lies below 0" in reasons_of(evaluation(BAD))[0]
-    assert "undefined" in reasons_of(evaluation(estimate(None)))[0]
+    assert "the interval lies below 0" in reasons_of(evaluation(BAD))["Direction"]
+    assert "undefined" in reasons_of(evaluation(estimate(None)))["Direction"]
 
 
 def test_reasons_hold_the_claim_against_the_strongest_baseline() -> None:
     facts = evaluation(GOOD)
-    assert "none of them has a direction" in reasons_of(facts)[1]
+    assert "None of them has a direction" in reasons_of(facts)["Baselines"]
     set_rival(facts, "class_prior", "direction_ic", 0.03, (0.02, -0.01, 0.05))
     assert (
         "class_prior, reaches +0.030 [+0.010, +0.050]; the difference is +0.020 [-0.010, +0.050]"
-        in reasons_of(facts)[1]
+        in reasons_of(facts)["Baselines"]
     )
 
 
 def test_reasons_name_the_profit_and_a_missing_backtest() -> None:
-    assert "after the stated costs is 0.40 [-0.50, 1.30]" in reasons_of(evaluation())[2]
-    assert "without drift it is 0.10 [-0.60, 0.80]" in reasons_of(evaluation(), DRIFT)[2]
+    assert "after the stated costs is 0.40 [-0.50, 1.30]" in reasons_of(evaluation())["Profit"]
+    assert "without drift it is 0.10 [-0.60, 0.80]" in reasons_of(evaluation(), DRIFT)["Profit"]
     always = earned(1.2, 0.3, 2.1, timing=(None,))
-    assert "nothing is left to measure" in reasons_of(evaluation(), always)[2]
-    assert "there is no backtest" in reasons_of(evaluation(), None)[2]
-    assert "no position was taken" in reasons_of(evaluation(), earned(None))[2]
+    assert "nothing is left to measure" in reasons_of(evaluation(), always)["Profit"]
+    assert "There is no backtest" in reasons_of(evaluation(), None)["Profit"]
+    assert "no position was taken" in reasons_of(evaluation(), earned(None))["Profit"]
 
 
 def test_volatility_skill_is_told_and_called_no_evidence() -> None:
     facts = evaluation()
-    assert not any("Volatility skill" in reason for reason in reasons_of(facts))
+    about = "Volatility skill, no evidence of direction"
+    assert about not in reasons_of(facts)
     facts["skill"]["boosted"]["volatility"] = {"accuracy": estimate(0.036, 0.03, 0.042)}
-    found = next(reason for reason in reasons_of(facts) if reason.startswith("Volatility skill, no evidence"))
-    assert "gains +3.6 [+3.0, +4.2] points of accuracy over the class prior" in found
+    assert "gains +3.6 [+3.0, +4.2] points of accuracy over the class prior" in reasons_of(facts)[about]
 
 
 def test_reasons_say_how_much_data_would_settle_it() -> None:
     """IC .05 takes 2,472 independent rows: here 2,000 timestamps in 8 years are worth 500 of them."""
-    found = next(reason for reason in reasons_of(evaluation()) if reason.startswith("What would settle it"))
+    found = reasons_of(evaluation())["What would settle it"]
     assert "an IC of 0.05 would show on 9,888 timestamps, about 32 more years of them" in found
     assert "an IC of 0.02 would show on 61,824 timestamps" in found
     known = evaluation()
     known["effective_rows"] = 5000.0
-    enough = next(reason for reason in reasons_of(known) if reason.startswith("What would settle it"))
+    enough = reasons_of(known)["What would settle it"]
     assert "an IC of 0.05 would show on 989 timestamps, which are here" in enough
-    assert not any(reason.startswith("What would settle") for reason in reasons_of(evaluation(GOOD), PROFIT))
+    assert "What would settle it" not in reasons_of(evaluation(GOOD), PROFIT)
 
 
 def test_reasons_end_with_what_was_declared() -> None:
-    assert "One claim was declared beforehand (signal, boosted, Direction IC)" in reasons_of(evaluation())[-1]
+    said = "One claim was declared beforehand (signal, boosted, Direction IC); everything else here is exploratory."
+    assert list(reasons_of(evaluation()).items())[-1] == ("Claim", said)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +251,7 @@ def test_a_level_passes_only_with_skill_and_if_it_is_not_trivial(
     facts = set_rival(evaluation(accuracy=estimate(found, 0.5, 0.6)), "class_prior", "accuracy", prior, difference)
     entry = wanted_of(facts, "accuracy")
     assert (entry["status"], entry["trivial"], entry["found"], entry["wanted"]) == (status, trivial, found, 0.55)
-    assert entry["name"] == "Accuracy"
+    assert (entry["name"], entry["unit"]) == ("Accuracy", "share")
 
 
 def test_accuracy_is_also_held_against_the_model_without_direction() -> None:
@@ -259,26 +309,69 @@ def test_a_lower_metric_is_wanted_below_its_level() -> None:
 
 def test_baselines_that_are_not_naive_make_nothing_trivial() -> None:
     facts = set_rival(evaluation(accuracy=estimate(0.58, 0.5, 0.6)), "class_prior", "accuracy", 0.57, (0.1, 0.05, 0.2))
-    assert wanted_of(facts, "accuracy", VerdictRule(naive=("last_sign",)))["trivial"] is False
-    assert wanted_of(facts, "accuracy", VerdictRule(naive=("last_sign",)))["status"] == "WARNING"
+    assert wanted_of(facts, "accuracy", HOPED.model_copy(update={"naive": ("last_sign",)}))["trivial"] is False
+    assert wanted_of(facts, "accuracy", HOPED.model_copy(update={"naive": ("last_sign",)}))["status"] == "WARNING"
 
 
 def test_wanted_levels_of_a_regression() -> None:
-    found = verdict(evaluation(kind="regression", ic=GOOD), LUCK, primary=RETURN_PRIMARY)["wanted"]
+    found = judged(evaluation(kind="regression", ic=GOOD), None, RETURN_PRIMARY)["wanted"]
     assert {entry["metric"]: entry["wanted"] for entry in found} == {"directional_accuracy": 0.58, "r2": 0.10}
     assert "takes an IC of 0.32" in found[1]["note"]
+
+
+@pytest.mark.parametrize(
+    ("backtest", "sharpe", "drawdown"),
+    [
+        (earned(1.2, 0.3, 2.1), "PASS", "PASS"),
+        (earned(1.2, 0.3, 2.1, timing=(0.1, -0.6, 0.8)), "WARNING", "WARNING"),
+        (earned(0.9, 0.3, 1.5, max_drawdown=-0.2), "FAIL", "FAIL"),
+        (earned(None, max_drawdown=0.0), "FAIL", "WARNING"),
+    ],
+)
+def test_levels_after_costs_need_skill_without_drift(backtest: Backtest, sharpe: str, drawdown: str) -> None:
+    found = {entry["metric"]: entry for entry in judged(evaluation(), backtest)["wanted"]}
+    assert (found["sharpe"]["status"], found["max_drawdown"]["status"]) == (sharpe, drawdown)
+    assert found["max_drawdown"]["note"].startswith("Buy and hold: -30.0%.")
+    assert [found["max_drawdown"][name] for name in ("unit", "low", "high")] == ["share", None, None]
+
+
+def test_a_level_that_buying_and_holding_reaches_is_trivial() -> None:
+    rule = VerdictRule(wanted_performance={"sharpe": 0.5})
+    (entry,) = judged(evaluation(), PROFIT, rule=rule)["wanted"]
+    assert (entry["status"], entry["trivial"]) == ("WARNING", True)
+    assert [entry[name] for name in ("name", "wanted", "found", "low", "high")] == [
+        "Sharpe after costs",
+        0.5,
+        1.2,
+        0.3,
+        2.1,
+    ]
+    assert entry["note"] == (
+        "Buy and hold: 0.70. Sharpe without drift 1.20 [0.30, 2.10]: the interval lies above 0. "
+        "Trivial: buy and hold reaches this level too."
+    )
+
+
+def test_levels_after_costs_are_not_judged_without_a_backtest() -> None:
+    assert [entry["metric"] for entry in judged(evaluation(), None)["wanted"]] == list(HOPED.wanted["classification"])
+
+
+def test_a_level_of_an_unknown_metric_is_an_error() -> None:
+    rule = VerdictRule(wanted={"classification": {"acuracy": 0.5}})
+    with pytest.raises(ConfigurationError, match=r"verdict.wanted.classification: names metrics(.|\n)*found: acuracy"):
+        judged(evaluation(), LUCK, rule=rule)
 
 
 @pytest.mark.parametrize("model", ["nobody", "boosted (volatility only)"])
 def test_a_primary_that_was_not_evaluated_is_an_error(model: str) -> None:
     with pytest.raises(ConfigurationError, match=r"primary.model: was not evaluated(.|\n)*one of boosted, class_prior"):
-        verdict(evaluation(), LUCK, primary=Primary(head="signal", model=model))
+        judged(evaluation(), LUCK, Primary(head="signal", model=model))
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "ic"])
 def test_a_primary_that_is_not_about_direction_is_an_error(metric: str) -> None:
     with pytest.raises(ConfigurationError, match=r"primary.metric: does not measure direction(.|\n)*direction_rank_ic"):
-        verdict(evaluation(), LUCK, primary=Primary(head="signal", model="boosted", metric=metric))
+        judged(evaluation(), LUCK, Primary(head="signal", model="boosted", metric=metric))
 
 
 def test_a_misspelt_parameter_is_an_error() -> None:
@@ -321,10 +414,10 @@ def simulated(seed: int, leak: float) -> Facts:
 def test_volatility_skill_alone_is_no_evidence() -> None:
     facts = simulated(seed=4, leak=0.0)
     assert facts["skill"]["boosted"]["volatility"]["mcc"]["low"] > 0.05
-    assert verdict(facts, LUCK, primary=PRIMARY)["level"] == "no evidence"
+    assert judged(facts, LUCK)["level"] == "no evidence"
 
 
 def test_a_leak_is_implausible() -> None:
-    found = verdict(simulated(seed=4, leak=0.3), LUCK, primary=PRIMARY)
+    found = judged(simulated(seed=4, leak=0.3), LUCK)
     assert found["level"] == "implausible"
-    assert any(reason.startswith("Alarm: an IC beyond 0.15") for reason in found["reasons"])
+    assert any(reason["said"].startswith("An IC beyond 0.15") for reason in found["reasons"])

@@ -1,6 +1,8 @@
 """Walk-forward validation: no fit sees the future, and no test row is left out."""
 
+import json
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -9,12 +11,12 @@ import pytest
 
 from assay.market import walk_forward
 from assay.market.errors import DataError, SplitError
-from assay.market.models import ModelParams
-from assay.market.preprocess import PreprocessRule
-from assay.market.recipe import RecipePlan, open_recipe
+from assay.market.models import Files, ModelParams
+from assay.market.preprocess import Preprocessor, PreprocessRule
+from assay.market.recipe import Recipe, RecipePlan, fit_recipe, open_recipe
 from assay.market.splits import Receipt, SplitRule, plan_folds, split_rows
 from assay.market.tables import PROBABILITIES
-from assay.market.walk_forward import importance_table, validate
+from assay.market.walk_forward import importance_table, rank_features, validate
 from assay.market.workload import Kind
 
 FAST: dict[str, dict[str, Any]] = {
@@ -28,6 +30,10 @@ Market = tuple[pl.DataFrame, pl.DataFrame, list[Receipt]]
 def plan(family: str = "lightgbm", kind: Kind = "classification") -> RecipePlan:
     params = ModelParams.model_validate({"kind": family} | FAST.get(family, {})).root
     return RecipePlan(params=params, kind=kind, preprocess=PreprocessRule(features=5), feature_set_id="set-1")
+
+
+def fit_receipts(files: Files) -> list[dict[str, Any]]:
+    return [json.loads(content) for name, content in files.items() if name.endswith("/receipt.json")]
 
 
 def log_loss(table: pl.DataFrame) -> float:
@@ -45,7 +51,7 @@ def market(toy_market: Any) -> Market:
 @pytest.mark.parametrize("family", ["lightgbm", "class_prior"])
 def test_every_row_of_a_test_fold_is_predicted(family: str, market: Market) -> None:
     features, labels, receipts = market
-    table, _, fits = validate(features, labels, receipts, plan=plan(family))
+    table, files = validate(features, labels, receipts, plan=plan(family))
     test = np.logical_or.reduce([split_rows(labels, receipt)[1] for receipt in receipts])
     expected = labels.filter(pl.Series(test))
     assert table.select("entity", "time").equals(expected.select("entity", "time"))
@@ -66,7 +72,7 @@ def test_every_row_of_a_test_fold_is_predicted(family: str, market: Market) -> N
         "p_neutral": pl.Float64,
         "p_long": pl.Float64,
     }
-    assert table["fold"].unique().sort().to_list() == [1, 2, 3] == [fit["fold"] for fit in fits]
+    assert table["fold"].unique().sort().to_list() == [1, 2, 3] == [fit["fold"] for fit in fit_receipts(files)]
     for receipt in receipts:
         rows = table.filter(pl.col("fold") == receipt.fold)
         assert rows["train_end"].unique().to_list() == [receipt.last_train_label_end]
@@ -75,7 +81,7 @@ def test_every_row_of_a_test_fold_is_predicted(family: str, market: Market) -> N
 
 def test_regression_predicts_returns(market: Market) -> None:
     features, labels, receipts = market
-    table, _, _ = validate(features, labels, receipts, plan=plan("ridge", "regression"))
+    table, _ = validate(features, labels, receipts, plan=plan("ridge", "regression"))
     assert table["y_true"].equals(table["forward_return"], check_names=False)
     assert table.schema["y_pred"] == pl.Float64
     assert table["y_pred"].is_finite().all()
@@ -84,7 +90,7 @@ def test_regression_predicts_returns(market: Market) -> None:
 
 def test_stored_folds_repeat_the_predictions(market: Market) -> None:
     features, labels, receipts = market
-    table, files, _ = validate(features, labels, receipts, plan=plan())
+    table, files = validate(features, labels, receipts, plan=plan())
     for receipt in receipts:
         mine = {name.split("/")[1]: data for name, data in files.items() if name.startswith(f"fold_{receipt.fold}/")}
         test = features.filter(pl.Series(split_rows(labels, receipt)[1]))
@@ -95,7 +101,7 @@ def test_stored_folds_repeat_the_predictions(market: Market) -> None:
 def test_running_twice_gives_the_same_bytes(market: Market) -> None:
     first, second = (validate(*market, plan=plan()) for _ in range(2))
     assert first[0].equals(second[0])
-    assert first[1:] == second[1:]
+    assert first[1] == second[1]
 
 
 @pytest.mark.parametrize(
@@ -125,15 +131,15 @@ def test_no_fit_sees_a_row_it_may_not(family: str, kind: Kind, market: Market) -
             pl.when(unknown & labelled).then(pl.lit(1, pl.Int8)).otherwise("label").alias("label"),
             pl.when(unknown & labelled).then(1e3).otherwise("forward_return").alias("forward_return"),
         )
-        _, files, fits = validate(spoiled, lies, [receipt], plan=plan(family, kind))
+        _, files = validate(spoiled, lies, [receipt], plan=plan(family, kind))
         assert files == {name: data for name, data in clean[1].items() if name.startswith(f"fold_{receipt.fold}/")}
-        assert fits == clean[2][receipt.fold - 1 : receipt.fold]
 
 
 def test_fit_receipts_stay_before_the_test_fold(market: Market) -> None:
     features, labels, receipts = market
-    fits = validate(features, labels, receipts, plan=plan())[2]
-    for fit, receipt in zip(fits, receipts, strict=True):
+    files = validate(features, labels, receipts, plan=plan())[1]
+    for receipt in receipts:
+        fit = json.loads(files[f"fold_{receipt.fold}/receipt.json"])
         assert fit["last_time_seen"] == fit["last_time"] == fit["train_end"] == receipt.train_end.isoformat()
         assert fit["last_label_end"] == receipt.last_train_label_end.isoformat() < fit["test_start"]
         assert fit["rows"] + fit["tail_rows"] <= receipt.train_rows
@@ -142,6 +148,30 @@ def test_fit_receipts_stay_before_the_test_fold(market: Market) -> None:
         assert fit["dropped"]["constant"] == "constant"
         assert fit["dropped"]["twin"].startswith("correlation 1.000 with signal")
         assert 1 <= fit["best_iteration"] <= 15
+
+
+@pytest.mark.parametrize("family", ["lightgbm", "logistic", "class_prior"])
+def test_no_fit_has_seen_more_than_its_receipt_allows(family: str, market: Market) -> None:
+    features, labels, receipts = market
+    fits = fit_receipts(validate(features, labels, receipts, plan=plan(family))[1])
+    assert len(fits) == len(receipts)
+    for fit, receipt in zip(fits, receipts, strict=True):
+        assert datetime.fromisoformat(fit["last_time_seen"]) <= receipt.train_end < receipt.test_start
+
+
+def test_the_receipt_tells_what_the_preprocessing_has_seen(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A preprocessor that was fitted on later rows than the model shows in the receipt."""
+    features, labels, receipts = market
+    late = receipts[0].test_end
+
+    def peeking(*args: Any) -> Recipe:
+        recipe = fit_recipe(*args)
+        assert isinstance(recipe.inputs, Preprocessor)
+        return replace(recipe, inputs=replace(recipe.inputs, last_time_seen=late))
+
+    monkeypatch.setattr(walk_forward, "fit_recipe", peeking)
+    files = validate(features, labels, receipts[:1], plan=plan())[1]
+    assert fit_receipts(files)[0]["last_time_seen"] == late.isoformat()
 
 
 def test_training_labels_that_reach_the_test_fold_stop_the_run(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,15 +209,23 @@ def test_features_and_labels_must_be_the_same_rows(market: Market) -> None:
 
 def test_importance_of_all_folds_is_one_table(market: Market) -> None:
     features, labels, receipts = market
-    _, files, fits = validate(features, labels, receipts, plan=plan())
+    files = validate(features, labels, receipts, plan=plan())[1]
     table = importance_table(files)
     assert dict(table.schema) == {"fold": pl.Int32, "feature": pl.String, "importance": pl.Float64}
     assert table.group_by("fold", maintain_order=True).agg(pl.col("importance").sum())["importance"].to_list() == (
         pytest.approx([1, 1, 1])
     )
     assert table.group_by("fold", maintain_order=True).first()["feature"].to_list() == ["signal"] * 3
-    assert table.filter(fold=2)["feature"].sort().to_list() == sorted(fits[1]["features"])
+    assert table.filter(fold=2)["feature"].sort().to_list() == sorted(fit_receipts(files)[1]["features"])
     assert importance_table(validate(features, labels, receipts, plan=plan("class_prior"))[1]).height == 0
+
+
+def test_importance_of_all_models_is_one_table(market: Market) -> None:
+    files = {name: validate(*market, plan=plan(name))[1] for name in ("logistic", "class_prior", "lightgbm")}
+    table = rank_features(files)
+    assert table.columns == ["model", "fold", "feature", "importance"]
+    assert table["model"].unique(maintain_order=True).to_list() == ["logistic", "lightgbm"]
+    assert table.filter(model="lightgbm").drop("model").equals(importance_table(files["lightgbm"]))
 
 
 def test_progress_is_told_over_folds(market: Market) -> None:

@@ -82,9 +82,9 @@ def _folds(rng: np.random.Generator, metrics: dict[str, Any]) -> list[dict[str, 
 
 
 def _versus(rng: np.random.Generator, mine: dict[str, Any], baselines: dict[str, Any]) -> dict[str, Any]:
-    def compare(name: str, other: dict[str, Any]) -> dict[str, float] | None:
+    def compare(name: str, other: dict[str, Any]) -> dict[str, float | None]:
         if mine[name]["value"] is None or other[name]["value"] is None:
-            return None
+            return {"difference": None, "low": None, "high": None}
         gap = mine[name]["value"] - other[name]["value"]
         room = abs(mine[name]["high"] - mine[name]["low"]) * float(rng.uniform(0.15, 0.5))
         return {"difference": gap, "low": gap - room, "high": gap + room}
@@ -146,18 +146,18 @@ def _evaluation(kind: str) -> dict[str, Any]:
     }  # fmt: skip
     if kind == "classification":
         found["class_shares"] = {"SHORT": 0.27, "NEUTRAL": 0.42, "LONG": 0.31}
-        found["skill"] = {name: _skill(metrics[name]) for name, role in roles.items() if role != "volatility_only"}
+    skilled = [name for name, role in roles.items() if role != "volatility_only"]
+    found["skill"] = {name: _skill(metrics[name], twin=f"{name} (volatility only)" in roles) for name in skilled}
     return found
 
 
-def _skill(metrics: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "direction": {"ic": metrics["direction_ic"], "t_hac": 1.21},
-        "volatility": {
-            "log_loss": {"value": 0.0131, "low": 0.0042, "high": 0.0219},
-            "accuracy": {"value": 0.021, "low": -0.003, "high": 0.041},
-        },
+def _skill(metrics: dict[str, Any], *, twin: bool) -> dict[str, Any]:
+    gains = {
+        "log_loss": {"value": 0.0131, "low": 0.0042, "high": 0.0219},
+        "accuracy": {"value": 0.021, "low": -0.003, "high": 0.041},
     }
+    ic = metrics["direction_ic" if "direction_ic" in metrics else "ic"]
+    return {"direction": {"ic": ic, "t_hac": 1.21}, "volatility": gains if twin else {}}
 
 
 def _receipts() -> list[dict[str, Any]]:
@@ -189,8 +189,11 @@ def _backtest(names: list[str]) -> dict[str, Any]:
         sharpe = float(daily.mean() / daily.std() * 252**0.5)
         found[name] = {
             "performance": {
-                "annual_return": float(daily.mean() * 252), "annual_volatility": float(daily.std() * 252**0.5),
-                "sharpe": {"value": sharpe, "low": sharpe - 0.61, "high": sharpe + 0.63}, "sortino": sharpe * 1.4,
+                "bars": 2500, "annual_return": float(daily.mean() * 252),
+                "annual_volatility": float(daily.std() * 252**0.5),
+                "sharpe": {"value": sharpe, "low": sharpe - 0.61, "high": sharpe + 0.63},
+                "timing_sharpe": {"value": sharpe / 2, "low": sharpe / 2 - 0.6, "high": sharpe / 2 + 0.6},
+                "sortino": sharpe * 1.4,
                 "max_drawdown": float(drawdown.min()), "max_drawdown_bars": 611, "win_rate": 0.514,
                 "profit_factor": 1.04, "turnover_per_year": 0.1 if held else 31.4, "exposure": 1.0 if held else 0.43,
                 "gross": 0.41, "fees": 0.031, "slippage": 0.024, "funding": None, "total_return": float(equity[-1] - 1),
@@ -212,6 +215,8 @@ def _importance(names: list[str]) -> list[dict[str, Any]]:
             "model": model,
             "feature": feature,
             "mean": float(0.12 * 0.86**rank),
+            "low": float(0.10 * 0.86**rank),
+            "high": float(0.15 * 0.86**rank),
             "std": float(0.03 * rng.uniform(0.2, 1) * 0.9**rank),
         }
         for model in names
@@ -235,9 +240,8 @@ def _head(kind: str) -> HeadFacts:
     manifest = {
         "rows": 10062, "labelled": 10040, "nulls": {"tail": 10, "gap": 8, "jump": 4}, "horizon": 5,
         "threshold": 0.5, "execution": {"delay": 1, "price": "close"},
+        "class_shares": {"SHORT": 0.26, "NEUTRAL": 0.43, "LONG": 0.31},
     }  # fmt: skip
-    if kind == "classification":
-        manifest["class_shares"] = {"SHORT": 0.26, "NEUTRAL": 0.43, "LONG": 0.31}
     return HeadFacts(
         kind=kind,
         evaluation=_evaluation(kind),
@@ -257,6 +261,8 @@ def _head(kind: str) -> HeadFacts:
         costs={"fee_bp": 1.0, "half_spread_bp": 0.5},
         funding="Positions pay no funding.",
         best_params={name: {"max_depth": 4, "learning_rate": 0.0437, "trees": 320} for name in tuned},
+        min_coverage=0.5,
+        outer_trials=len(roles),
     )
 
 
@@ -276,8 +282,11 @@ def _wanted() -> list[dict[str, Any]]:
         ("coverage_tradable", 0.30, 0.39, 0.37, 0.41, "PASS", True, "The last sign covers every row."),
         ("direction_ic", 0.05, 0.0339, 0.0111, 0.0591, "WARNING", False, "Within the interval, not shown."),
     ]
-    names = ("name", "wanted", "found", "low", "high", "status", "trivial", "note")
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    names = ("metric", "wanted", "found", "low", "high", "status", "trivial", "note")
+    told = [dict(zip(names, row, strict=True)) for row in rows]
+    return [
+        entry | {"name": CLASS_METRICS[entry["metric"]][0], "unit": CLASS_METRICS[entry["metric"]][2]} for entry in told
+    ]
 
 
 def _catalogue() -> dict[str, Any]:
@@ -292,7 +301,7 @@ def _catalogue() -> dict[str, Any]:
         for family, count in families.items()
         for number in range(1, count + 1)
     ]  # fmt: skip
-    reason = "open equals the previous close on 61 % of rows"
+    reason = "open equals the previous close on 61.0% of rows"
     return {
         "feature_set_id": "fs-4c1d9be20a77",
         "features": features,
@@ -322,7 +331,7 @@ def _manifest() -> dict[str, Any]:
             "inputs": {"sp500_daily.parquet": "ab" * 32, "nasdaq.parquet": "cd" * 32},
             "packages": {"polars": "2.1.0", "xgboost": "3.2.0"}, "seeds": {"models": 7, "bootstrap": 11},
         },
-        "run": {"run_id": "20250102T080500", "started": "2025-01-02T08:05:00+00:00", "env": "base"},
+        "run": {"id": "20250102T080500", "started": "2025-01-02T08:05:00+00:00", "env": "base"},
     }  # fmt: skip
 
 
@@ -334,12 +343,14 @@ def sample_facts() -> ReportFacts:
             "level": "weak",
             "headline": "A hint, not proof: xgboost leans the right way, but after costs it may be luck.",
             "reasons": [
-                "Direction: the IC of xgboost is +0.036 [+0.013, +0.061] on 2,856 rows; the interval lies above 0.",
-                "Baselines: the strongest, last_sign, reaches +0.022 [-0.001, +0.047].",
-                "Profit: the net Sharpe ratio is 0.47 [-0.14, 1.10] a year; the interval includes 0.",
-                "What would settle it (a true IC of this size found with 80 % power, one-sided 5 %): 0.02, 15,455 "
-                "independent rows or 71,800 timestamps like these (70,372 more than here, about 492 years).",
-                "These rules are a first set. One claim was declared beforehand; everything else here is exploratory.",
+                {"about": about, "said": said}
+                for about, said in (
+                    ("Direction", "The IC of xgboost is +0.036 [+0.013, +0.061] on 2,856 rows; it lies above 0."),
+                    ("Baselines", "The strongest, last_sign, reaches +0.022 [-0.001, +0.047]."),
+                    ("Profit", "The net Sharpe ratio is 0.47 [-0.14, 1.10] a year; the interval includes 0."),
+                    ("What would settle it", "With 80 % power: an IC of 0.02 would show on 71,800 timestamps."),
+                    ("Claim", "One claim was declared beforehand; everything else here is exploratory."),
+                )
             ],
             "wanted": _wanted(),
         },

@@ -1,11 +1,17 @@
-"""Facts that contradict themselves are refused."""
+"""Facts that contradict themselves or are not whole are refused."""
 
 from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import asdict, fields
+from functools import reduce
+from typing import Any, get_args
 
 import pytest
 
 from assay.market.errors import DataError
-from assay.report import ReportFacts
+from assay.market.verdict import Level
+from assay.report import HeadFacts, ReportFacts
+from assay.report.sections.hero import hero
 
 
 def test_unknown_level_is_an_error(facts: ReportFacts, change: Callable[..., ReportFacts]) -> None:
@@ -15,7 +21,7 @@ def test_unknown_level_is_an_error(facts: ReportFacts, change: Callable[..., Rep
         change(verdict={**facts.verdict, "level": "good"})
 
 
-@pytest.mark.parametrize(("field", "name"), [("head", "price"), ("model", "lstm")])
+@pytest.mark.parametrize(("field", "name"), [("head", "price"), ("model", "lstm"), ("metric", "luck")])
 def test_primary_that_is_not_there_is_an_error(
     facts: ReportFacts, change: Callable[..., ReportFacts], field: str, name: str
 ) -> None:
@@ -23,7 +29,75 @@ def test_primary_that_is_not_there_is_an_error(
         change(primary={**facts.primary, field: name})
 
 
-def test_head_without_models_is_an_error(facts: ReportFacts, change: Callable[..., ReportFacts]) -> None:
-    empty = type(facts.heads["signal"])("classification", {"models": {}})
-    with pytest.raises(DataError, match="models of head extra"):
-        change(heads={**facts.heads, "extra": empty})
+def test_the_levels_are_those_of_the_verdict(facts: ReportFacts) -> None:
+    assert tuple(level for level, _ in hero(facts).levels) == get_args(Level)
+
+
+def _without(head: HeadFacts, *path: str | int) -> dict[str, Any]:
+    found = deepcopy({field.name: getattr(head, field.name) for field in fields(head)})
+    *outer, last = path
+    del reduce(lambda part, name: part[name], outer, found)[last]
+    return found
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("evaluation", "confidence"),
+        ("evaluation", "class_shares"),
+        ("evaluation", "metric_info", "mcc", "unit"),
+        ("evaluation", "models", "xgboost", "role"),
+        ("evaluation", "models", "xgboost", "roc"),
+        ("evaluation", "models", "xgboost", "fold_std", "mcc"),
+        ("evaluation", "models", "xgboost", "metrics", "mcc"),
+        ("evaluation", "models", "xgboost", "metrics", "mcc", "low"),
+        ("evaluation", "models", "xgboost", "folds", 0, "mcc"),
+        ("evaluation", "models", "xgboost", "versus", "last_sign", "mcc"),
+        ("evaluation", "models", "xgboost", "versus", "last_sign", "mcc", "difference"),
+        ("evaluation", "skill", "xgboost"),
+        ("evaluation", "skill", "xgboost", "direction", "t_hac"),
+        ("receipts", 0, "purged_rows"),
+        ("label_manifest", "threshold"),
+        ("importance", 0, "low"),
+        ("backtest", "buy and hold"),
+        ("backtest", "xgboost"),
+        ("backtest", "xgboost", "performance", "fees"),
+        ("backtest", "xgboost", "performance", "sharpe", "high"),
+        ("backtest", "xgboost", "curve", "equity"),
+        ("trials", 0, "score"),
+        ("bundles", 0, "bundle_id"),
+        ("bundles", 0, "training", "rows"),
+    ],
+    ids=lambda path: ".".join(map(str, path)),
+)
+def test_a_head_with_anything_missing_is_an_error(facts: ReportFacts, path: tuple[str | int, ...]) -> None:
+    with pytest.raises(DataError, match=rf"report facts, .*: incomplete(.|\n)*found: no {path[-1]}"):
+        HeadFacts(**_without(facts.heads["signal"], *path))
+
+
+def test_a_head_of_another_kind_or_without_models_is_an_error(facts: ReportFacts) -> None:
+    head = asdict(facts.heads["signal"])
+    with pytest.raises(DataError, match="kind of the head: unknown name"):
+        HeadFacts(**head | {"kind": "regression"})
+    with pytest.raises(DataError, match=r"models of the evaluation(.|\n)*at least one"):
+        HeadFacts(**head | {"evaluation": {**head["evaluation"], "models": {}}})
+
+
+@pytest.mark.parametrize(
+    ("field", "broken"),
+    [
+        ("verdict", {"level": "weak", "headline": "", "reasons": ["Direction: it is."], "wanted": []}),
+        ("verdict", {"level": "weak", "headline": "", "reasons": [], "wanted": [{"name": "Accuracy"}]}),
+        ("catalogue", {"features": [], "disabled": []}),
+        ("catalogue", {"feature_set_id": "x", "features": [], "disabled": [{"name": "a"}]}),
+        ("quality", {"notes": []}),
+        ("quality", {"notes": [], "entities": [{"entity": "a"}]}),
+        ("manifest", {"facts": {}}),
+        ("manifest", {"facts": {}, "run": {}}),
+    ],
+)
+def test_a_report_with_anything_missing_is_an_error(
+    change: Callable[..., ReportFacts], field: str, broken: dict[str, Any]
+) -> None:
+    with pytest.raises(DataError, match="incomplete"):
+        change(**{field: broken})

@@ -104,6 +104,6 @@ def test_labels_are_spread_in_their_order(values: list[float]) -> None:
 
 
 def test_tick_and_label_texts() -> None:
-    assert short_number(-0.025, "share") == "−2.5 %"
+    assert short_number(-0.025, "share") == "−2.5\u202f%"
     assert short_number(0.1 + 0.2, "") == "0.3"
     assert shortened("random_forest (volatility only)") == "random_forest vol.…"

@@ -4,7 +4,21 @@ import math
 
 import pytest
 
-from assay.report.format import difference, interval, moment, number, opening, plain, quantity, slug, spelled, title
+from assay.report.format import (
+    counted,
+    difference,
+    interval,
+    moment,
+    number,
+    opening,
+    percent,
+    plain,
+    prose,
+    quantity,
+    slug,
+    spelled,
+    title,
+)
 
 
 @pytest.mark.parametrize(
@@ -68,3 +82,17 @@ def test_names() -> None:
 def test_prose_of_programs_is_spelled() -> None:
     text = spelled("random_forest_2 and random_forest: [-0.1, +0.2], two-sided", ["random_forest", "two"])
     assert text == "random_forest_2 and random forest: [−0.1, +0.2], two-sided"
+
+
+@pytest.mark.parametrize(
+    ("count", "nouns", "text"),
+    [(1, ("fold",), "1 fold"), (0, ("fold",), "0 folds"), (1200, ("family", "families"), "1\u202f200 families")],
+)
+def test_counts_agree_with_their_nouns(count: int, nouns: tuple[str, ...], text: str) -> None:
+    assert counted(count, *nouns) == text
+
+
+def test_shares_in_prose_look_like_those_in_tables() -> None:
+    assert prose("on 26.5% of rows, limit 20 %, -3%") == "on 26.5\u202f% of rows, limit 20\u202f%, \u22123\u202f%"
+    assert percent(0.95) == "95\u202f%"
+    assert percent(0.999) == "99.9\u202f%"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from importlib.resources import files
@@ -9,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from assay.report import HeadFacts, ReportFacts, build_report
+from assay.report import ReportFacts, build_report
 from assay.report.format import interval, number, title
 from assay.report.page import explain
 from assay.report.view import head_view
@@ -74,6 +75,7 @@ def test_verdict_comes_first_and_marks_one_of_four_levels(page: str, document: D
     current = [attrs for attrs in document.all("li") if attrs.get("aria-current")]
     assert [attrs["class"] for attrs in current] == ["is weak"]
     assert "<b>Direction.</b> The " in page
+    assert "<b>Claim.</b> One claim was declared beforehand; everything else" in page
     assert "[−0.14, 1.10]" in page  # minus signs of the verdict's own prose
 
 
@@ -115,16 +117,18 @@ def test_notes_costs_and_seeds_are_shown(page: str) -> None:
 
 def test_hostile_text_is_shown_and_never_run(facts: ReportFacts, change: Callable[..., ReportFacts]) -> None:
     head = facts.heads["signal"]
-    importance = [{"model": "xgboost", "feature": HOSTILE, "mean": 0.1, "std": 0.01}]
-    named = HeadFacts(
-        head.kind,
-        {**head.evaluation, "metric_info": {"direction_ic": {"label": HOSTILE, "definition": HOSTILE}}},
-        importance=importance,
+    info = {
+        name: {**told, "label": HOSTILE, "definition": HOSTILE} for name, told in head.evaluation["metric_info"].items()
+    }
+    named = replace(
+        head,
+        evaluation={**head.evaluation, "metric_info": info},
+        importance=[{**head.importance[0], "feature": HOSTILE}],
         best_params={"xgboost": {HOSTILE: HOSTILE}},
     )
-    quality = {HOSTILE: {HOSTILE: 3}, "notes": [HOSTILE]}
-    verdict = {**facts.verdict, "headline": HOSTILE, "reasons": [HOSTILE], "wanted": []}
-    catalogue = {"features": [{"name": HOSTILE, "family": HOSTILE, "definition": HOSTILE}]}
+    quality = {**facts.quality, HOSTILE: {HOSTILE: 3}, "notes": [HOSTILE]}
+    verdict = {**facts.verdict, "headline": HOSTILE, "reasons": [{"about": HOSTILE, "said": HOSTILE}], "wanted": []}
+    feature = {**facts.catalogue["features"][0], "name": HOSTILE, "family": HOSTILE, "definition": HOSTILE}
     page = build_report(
         change(
             workload=HOSTILE,
@@ -132,8 +136,8 @@ def test_hostile_text_is_shown_and_never_run(facts: ReportFacts, change: Callabl
             notes=[HOSTILE],
             heads={"signal": named},
             quality=quality,
-            catalogue=catalogue,
-            manifest={"facts": {HOSTILE: {HOSTILE: HOSTILE}}},
+            catalogue={**facts.catalogue, "features": [feature]},
+            manifest={**facts.manifest, "facts": {HOSTILE: {HOSTILE: HOSTILE}}},
         )
     )
     assert len(Document(page).all("script")) == 1
@@ -156,27 +160,33 @@ def test_figures_follow_the_theme(page: str) -> None:
     assert "font-family" not in drawings
 
 
-def test_facts_with_nothing_but_one_model_make_a_page() -> None:
-    evaluation = {"kind": "regression", "models": {"ridge": {"role": "baseline", "metrics": {}}}}
-    page = build_report(
-        ReportFacts(
-            workload="tiny",
-            verdict={"level": "no evidence"},
-            primary={"head": "r", "model": "ridge", "metric": "ic"},
-            heads={"r": HeadFacts("regression", evaluation)},
-        )
+def test_a_head_with_nothing_but_one_model_makes_a_page(change: Callable[..., ReportFacts], facts: ReportFacts) -> None:
+    head, name = facts.heads["signal"], "xgboost"
+    model = {**head.evaluation["models"][name], "versus": {}}
+    skill = {name: {**head.evaluation["skill"][name], "volatility": {}}}
+    alone = replace(
+        head,
+        evaluation={**head.evaluation, "models": {name: model}, "skill": skill},
+        backtest={book: head.backtest[book] for book in (name, "buy and hold")},
+        importance=[],
+        trials=[],
+        best_params={},
+        bundles=[],
     )
-    assert "No evidence" in page
-    assert 'id="r-costs"' not in page
+    page = build_report(change(heads={"signal": alone}))
+    assert "no baseline" in page
+    assert 'id="signal-importance"' not in page
 
 
-def test_a_metric_nobody_described_is_still_shown(change: Callable[..., ReportFacts]) -> None:
-    models = {"m": {"role": "model", "metrics": {"novel_score": {"value": 0.1234, "low": 0.1, "high": 0.2}}}}
-    head = HeadFacts("classification", {"kind": "classification", "models": models})
-    primary = {"head": "h", "model": "m", "metric": "novel_score"}
-    page = build_report(change(primary=primary, heads={"h": head}))
-    assert "novel score" in page
-    assert "<span>0.1234</span><small>[0.1000, 0.2000]</small>" in page
+def test_intervals_are_named_by_their_own_confidence(change: Callable[..., ReportFacts], facts: ReportFacts) -> None:
+    heads = {
+        name: replace(head, evaluation={**head.evaluation, "confidence": 0.9}) for name, head in facts.heads.items()
+    }
+    verdict = {**facts.verdict, "reasons": []}
+    page = build_report(change(heads=heads, verdict=verdict))
+    assert "and its 90\u202f% interval." in page
+    assert "Direction IC, value and 90\u202f% interval: XGBoost" in page
+    assert not re.search(r"\b95.%", page)
 
 
 def test_terms_are_explained_once_per_text_and_text_is_escaped() -> None:

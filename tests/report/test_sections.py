@@ -9,10 +9,12 @@ from assay.report import ReportFacts
 from assay.report.elements import value_cell
 from assay.report.sections.classes import class_block
 from assay.report.sections.costs import cost_block
+from assay.report.sections.features import feature_block
 from assay.report.sections.folds import fold_block
 from assay.report.sections.importance import importance_block
 from assay.report.sections.models import best_baseline, model_comparison
 from assay.report.sections.quality import flatten, quality_block
+from assay.report.sections.regression import regression_block
 from assay.report.sections.skill import skill_block
 from assay.report.sections.splits import split_block
 from assay.report.sections.tuning import tuning_block
@@ -72,7 +74,9 @@ def test_coverage_is_never_marked_as_good_or_bad(signal: HeadView) -> None:
 
 def test_skill_reading_tells_whether_zero_is_inside(signal: HeadView) -> None:
     assert skill_block(signal).reading.endswith("the interval excludes zero, the value of no skill.")
-    skill = {"xgboost": {"direction": {"ic": {"value": 0.01, "low": -0.01, "high": 0.03}}}}
+    mine = {**signal.evaluation["skill"]["xgboost"]}
+    mine["direction"] = {"ic": {"value": 0.01, "low": -0.01, "high": 0.03}, "t_hac": 0.5}
+    skill = {**signal.evaluation["skill"], "xgboost": mine}
     inside = _with(signal, evaluation={**signal.evaluation, "skill": skill})
     assert "the interval contains zero" in skill_block(inside).reading
 
@@ -80,7 +84,7 @@ def test_skill_reading_tells_whether_zero_is_inside(signal: HeadView) -> None:
 def test_clean_splits_are_said_so_and_leaking_ones_raise_an_alarm(signal: HeadView) -> None:
     block = split_block(signal)
     assert block.tone == ""
-    assert "the smallest gap is 3.0 days. 60 rows purged, 20 embargoed." in block.reading
+    assert "checked in 5 folds; the smallest gap is 3.0 days. 60 rows purged, 20 embargoed." in block.reading
     receipts = [dict(receipt) for receipt in signal.facts.receipts]
     receipts[1]["last_train_label_end"] = receipts[1]["test_start"]
     leaking = split_block(_with(signal, receipts=receipts))
@@ -94,7 +98,6 @@ def test_costs_are_beside_the_money(signal: HeadView) -> None:
     assert tables["From gross to net"].note.startswith("Costs: fee bp 1, half spread bp 0.5. Positions pay no funding.")
     rows = {row[0].text: row for row in tables["Performance after costs"].rows}
     assert list(rows)[-1] == "buy and hold"
-    assert cost_block(_with(signal, backtest={})).empty
 
 
 def test_every_fold_and_its_spread_is_in_the_table(signal: HeadView) -> None:
@@ -116,8 +119,10 @@ def test_classes_keep_their_order_and_stay_on_classification_heads(facts: Report
     shuffled = {"NEUTRAL": 0.4, "LONG": 0.3, "SHORT": 0.3}
     block = class_block(_with(signal, evaluation={**signal.evaluation, "class_shares": shuffled}))
     assert "SHORT 30.0\u202f%, NEUTRAL 40.0\u202f%, LONG 30.0\u202f%" in block.figures[0].svg
-    manifest = {"class_shares": shuffled}
-    assert class_block(_with(head_view(facts, "forward_return"), label_manifest=manifest)).empty
+    other = head_view(facts, "forward_return")
+    assert class_block(other).empty
+    assert regression_block(signal).empty
+    assert not regression_block(other).empty
 
 
 def test_importance_is_ranked(signal: HeadView) -> None:
@@ -136,6 +141,7 @@ def test_a_bundle_is_shown_with_the_score_of_its_recipe(signal: HeadView) -> Non
     score = signal.evaluation["models"][signal.facts.bundles[0]["model"]]["full_span"][signal.metric]
     assert [row[1].text for row in table.rows] == [bundle["bundle_id"] for bundle in signal.facts.bundles]
     assert table.rows[0][-1].text == value_cell(score).text
+    assert table.columns[-1].label == "Direction IC of the recipe, all folds"
 
 
 def test_wanted_levels_are_written_in_their_unit_and_counted(facts: ReportFacts) -> None:
@@ -144,6 +150,24 @@ def test_wanted_levels_are_written_in_their_unit_and_counted(facts: ReportFacts)
     accuracy = block.tables[0].rows[0]
     assert [cell.text for cell in accuracy[:4]] == ["Accuracy", "55.0\u202f%", "47.3\u202f%", "FAIL"]
     assert accuracy[3].mark == "text status fail"
+
+
+def test_a_level_after_costs_is_written_in_its_own_unit(facts: ReportFacts) -> None:
+    sharpe = {"name": "Sharpe after costs", "unit": "ratio", "wanted": 1.5, "found": 0.47, "low": -0.1, "high": 1.1}
+    told = {**facts.verdict, "wanted": [sharpe | {"status": "FAIL", "trivial": False, "note": "Buy and hold: 0.8%."}]}
+    block = wanted_block(replace(facts, verdict=told))
+    assert [cell.text for cell in block.tables[0].rows[0][1:3]] == ["1.50", "0.47"]
+    assert block.tables[0].rows[0][-1].text == "Buy and hold: 0.8\u202f%."
+    assert block.reading == "Of 1 wanted level 0 pass, 0 warn and 1 fail."
+
+
+def test_the_coverage_a_feature_needs_is_that_of_the_run(facts: ReportFacts) -> None:
+    assert "at least 50.0\u202f% of its training part" in feature_block(facts).lede
+    stricter = {**facts.heads, "signal": replace(facts.heads["signal"], min_coverage=0.7)}
+    block = feature_block(replace(facts, heads=stricter))
+    assert "at least 70.0\u202f% of its training part" in block.lede
+    assert block.reading == "40 features in 5 families, 2 disabled. Feature set fs-4c1d9be20a77."
+    assert block.more[0].tables[0].rows[0][1].text == "open equals the previous close on 61.0\u202f% of rows"
 
 
 def test_nested_counts_are_shown_as_they_come(facts: ReportFacts) -> None:

@@ -8,11 +8,13 @@ import pytest
 from kedro.io import DataCatalog, DatasetError
 from pydantic import ValidationError
 
-from assay.datasets.contracts import Bars, Feed, Panel
+from assay.datasets.contracts import Bars, Feed, Panel, Quarantine
 from assay.market.errors import DataError
 from assay.market.plan import Learning
+from assay.market.splits import plan_folds
+from assay.market.timeline import FeedRule, stamp_feed
 from assay.market.trading import BacktestRule
-from assay.workloads.crypto.ingestion import CryptoIngestion
+from assay.workloads.crypto.ingestion import CryptoIngestion, check_funding, clean
 from assay.workloads.crypto.workload import CRYPTO
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -62,11 +64,12 @@ def test_bars_stamped_with_their_close_stay_where_they_are(run: Any) -> None:
     assert bars["time"].to_list() == market()["time"].to_list()
 
 
-def test_the_length_of_a_bar_can_be_declared(run: Any) -> None:
-    single = run(market(1), change={"interval": "PT4H"})["bars"].load()
+def test_the_length_of_a_bar_can_be_declared(configured: Any) -> None:
+    block = configured("crypto")["ingestion"]
+    single, _, _ = clean(market(1), CryptoIngestion.model_validate(block | {"interval": "PT4H"}))
     assert single["time"].item() == START + 4 * HOUR
     with pytest.raises(DataError, match="the length of a bar cannot be inferred"):
-        run(market(1))
+        clean(market(1), CryptoIngestion.model_validate(block))
 
 
 def test_a_settlement_is_used_from_the_next_bar_on(run: Any) -> None:
@@ -113,6 +116,38 @@ def test_funding_is_required_only_where_the_backtest_trades(run: Any) -> None:
     assert run(market(96), REQUIRED, funding=feed("funding", second))["funding_terms"].load()["note"]
     with pytest.raises(DataError, match="not covered: BTC"):
         run(market(96), REQUIRED, funding=feed("funding", first))
+
+
+def test_funding_is_asked_for_from_the_first_test_fold_on() -> None:
+    """With 47 bars half of them are 23.5, and the split rounds that up."""
+    bars, learning = market(47).with_columns(jump=pl.lit(value=False)), Learning()
+    first = plan_folds(bars.with_columns(label=pl.lit(0), label_end="time"), learning.splits)[0].test_start
+    assert first == START + 24 * HOUR
+    known = stamp_feed(feed("funding", [*range(27, 48)]), FeedRule(latency=timedelta(0)), bar=HOUR)
+    assert check_funding(bars, known, REQUIRED, learning)["note"]  # the longest hole that is accepted
+    with pytest.raises(DataError, match="not covered: BTC"):
+        check_funding(bars, known[1:], REQUIRED, learning)
+
+
+def test_the_universe_is_not_said_to_be_complete(run: Any) -> None:
+    assert any("survivorship" in note and "upper bound" in note for note in run(market())["quality"].load()["notes"])
+
+
+def test_rows_of_a_feed_that_are_set_aside_are_kept_with_their_source(run: Any) -> None:
+    settled = [*range(0, 48, 8), 8]
+    funding = feed("funding", settled).with_columns(rate=pl.Series([0.5] * 6 + [0.7]))
+    bars = market().with_columns(close=pl.when(pl.int_range(pl.len()) == 5).then(0.0).otherwise("close"))
+    tables = run(bars, funding=funding, change={"quality": {"max_bad_share": 0.2}})
+    quarantine = tables["quarantine"].load()
+    Quarantine.validate(quarantine)
+    Quarantine.validate(tables["open_interest_quarantine"].load())
+    assert quarantine.select("entity", "time", "reason", "source", "rate").rows() == [
+        ("BTC", START + 6 * HOUR, "close_not_positive", "crypto.bars_raw", None),
+        ("BTC", START + 8 * HOUR, "conflicting_duplicate", "crypto.funding_raw", 0.7),
+    ]
+    quality = tables["quality"].load()
+    assert [quality[name]["quarantined"] for name in ("bars", "funding", "open_interest")] == [1, 1, 0]
+    assert tables["funding"].load()["rate"].to_list() == [0.5] * 6
 
 
 def test_the_jump_limit_is_read(run: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 from kedro.io import DataCatalog
 from pydantic import ValidationError
 
-from assay.datasets.contracts import Bars, Feed, Panel
+from assay.datasets.contracts import Bars, Feed, Panel, Quarantine
 from assay.datasets.sources import Folder
 from assay.market.errors import DataError
 from assay.workloads.equity.ingestion import EquityIngestion, clean
@@ -148,6 +148,19 @@ def test_bad_rows_of_an_index_are_set_aside(raw: dict[str, pl.DataFrame], params
     assert len(bars) == 10_060
     assert quarantine["time"].unique().to_list() == [datetime(2008, 9, 15, 20, tzinfo=UTC)]
     assert checks["counts"] == {"close_not_finite": 2}
+
+
+def test_bad_days_of_a_feed_are_set_aside_with_their_source(ingest: Any, raw: Any, params: EquityIngestion) -> None:
+    recent = {name: table.filter(pl.col("date") >= date(2014, 1, 3)) for name, table in raw.items()}
+    day = recent["vix_raw"].filter(pl.col("date") == date(2015, 3, 11))
+    again = pl.concat([recent["vix_raw"], day.with_columns(pl.col("value") + 1)])
+    tables = ingest(EQUITY, recent | {"vix_raw": again}, {"ingestion": params})
+    quarantine = tables.load("quarantine")
+    Quarantine.validate(quarantine)
+    assert quarantine.select("entity", "time", "date", "reason", "source", "close").rows() == [
+        ("*", None, date(2015, 3, 11), "conflicting_duplicate", "equity.vix_raw", day["value"].item() + 1)
+    ]
+    assert tables.load("quality")["vix"]["quarantined"] == 1
 
 
 def test_four_hundred_real_shares_come_in(shared_data: Path, params: EquityIngestion) -> None:

@@ -14,6 +14,7 @@ from pandera.api.polars.types import PolarsData
 from assay.market.errors import DataError
 from assay.market.tables import (
     BARS,
+    CLASS_NAMES,
     CLASSES,
     FEED,
     KEY,
@@ -24,8 +25,11 @@ from assay.market.tables import (
     PREDICTIONS,
     PRICES,
     PROBABILITIES,
+    RAW_TYPES,
+    TIME,
     VOLUMES,
 )
+from assay.market.walk_forward import IMPORTANCE
 
 ROUNDING = 1e-6  # probabilities may miss a sum of one by this
 
@@ -130,6 +134,13 @@ def _outcomes(table: pl.DataFrame) -> Columns:
     return {name: pa.Column(pl.Int8, classes, nullable=name == "y_true") for name in OUTCOMES} | first | shares
 
 
+def _as_removed(table: pl.DataFrame) -> Columns:
+    """Removed rows as they came, faults included: at least a time or a date, and everything in its type."""
+    stamp = "date" if "date" in table.columns else "time"
+    names = (stamp, *(name for name in table.columns if name not in _QUARANTINE))
+    return {name: pa.Column(RAW_TYPES.get(name, pl.Float64()), nullable=True) for name in names}
+
+
 _POSITIVE, _AT_LEAST_ZERO = pa.Check.gt(0), pa.Check.ge(0)
 _BARS = (
     _columns(BARS)
@@ -151,6 +162,31 @@ _PREDICTION_CHECKS = (
     _check("train_end < time", pl.col("train_end") < pl.col("time")),
     _check("label_end > time", pl.col("label_end") > pl.col("time")),
 )
+_EVEN = 1 / len(CLASSES) - ROUNDING
+_DECISIONS = {
+    "entity": pa.Column(pl.String),
+    "time": pa.Column(TIME),
+    "signal": pa.Column(pl.String, pa.Check.isin(CLASS_NAMES)),
+    "confidence": _number(pa.Check.in_range(0, 1), nullable=False),
+    **{name: _number(nullable=False) for name in ("target_return", "lower", "upper")},
+    "bundle_id": pa.Column(pl.String),
+    "feature_age": _number(_AT_LEAST_ZERO, nullable=False),
+}
+_DECISION_CHECKS = (
+    _by_key("entity"),
+    _check("lower <= upper", pl.col("lower") <= pl.col("upper")),
+    # NEUTRAL also answers a tie of SHORT and LONG, where it may be the least probable class
+    _check("SHORT and LONG have at least 1/3", (pl.col("signal") == "NEUTRAL") | (pl.col("confidence") >= _EVEN)),
+)
+_IMPORTANCE = _columns({"model": pl.String} | IMPORTANCE) | {
+    "importance": _number(pa.Check.in_range(0, 1), nullable=False)
+}
+_RANKED = ("model", "fold", "feature")
+_QUARANTINE = {
+    "entity": pa.Column(pl.String, nullable=True),
+    "reason": pa.Column(pl.String),
+    "source": pa.Column(pl.String),
+}
 
 Bars = Contract(_BARS, _BAR_CHECKS)
 Feed = Contract(_columns(FEED), [_by_key(*FEED)], _rest(FEED, pl.Float64))
@@ -163,3 +199,6 @@ ModelInput = Contract(_LABELS, _LABEL_CHECKS, _rest(_LABELS, pl.Float32))
 Predictions = Contract(_PREDICTIONS, [_by_key(*KEY), *_PREDICTION_CHECKS], _outcomes)
 Oos = Contract({"model": pa.Column(pl.String)} | _PREDICTIONS, [_by_model(), *_PREDICTION_CHECKS], _outcomes)
 Ledger = Contract(_columns(LEDGER), [_by_model()])
+Decisions = Contract(_DECISIONS, _DECISION_CHECKS)
+Importance = Contract(_IMPORTANCE, [_check(f"unique by {', '.join(_RANKED)}", pl.struct(_RANKED).is_unique())])
+Quarantine = Contract(_QUARANTINE, (), _as_removed)

@@ -8,15 +8,16 @@ import uuid
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
-import polars as pl
-import pyarrow.parquet as pq
 from kedro.io import AbstractVersionedDataset, Version
 from kedro.io.core import VersionNotFoundError
 from kedro_datasets._typing import HTMLPreview, JSONPreview, TablePreview
 
 from assay.market.errors import BundleError, DataError
+
+if TYPE_CHECKING:
+    import polars as pl  # settings.py leads here: every command of Kedro, `kedro --help` too, would wait for it
 
 MANIFEST = "manifest.json"
 REMAKE = "run `assay resume`: it makes every missing or damaged file again from its inputs"
@@ -157,15 +158,23 @@ class Frame(AtomicFile):
 
     def preview(self, nrows: int = 5) -> TablePreview:
         """First rows as text, for Kedro-Viz; only they are decoded."""
+        import polars as pl
+        import pyarrow.parquet as pq
+
         with pq.ParquetFile(self._present(), page_checksum_verification=True) as file:
             batch = next(file.iter_batches(batch_size=nrows), None)
             head = file.schema_arrow.empty_table() if batch is None else batch
         return _as_preview(pl.DataFrame(pl.from_arrow(head)))
 
-    def _write(self, file: BinaryIO, data: pl.DataFrame) -> None:
+    def _write(self, file: BinaryIO, data: "pl.DataFrame") -> None:
+        import pyarrow.parquet as pq
+
         pq.write_table(data.to_arrow(), file, compression="zstd", write_page_checksum=True)
 
-    def _read(self, path: Path) -> pl.DataFrame:
+    def _read(self, path: Path) -> "pl.DataFrame":
+        import polars as pl
+        import pyarrow.parquet as pq
+
         table = pq.read_table(path, page_checksum_verification=True, partitioning=None)
         return pl.DataFrame(pl.from_arrow(table))
 
@@ -173,17 +182,22 @@ class Frame(AtomicFile):
 class Csv(AtomicFile):
     """A polars table as CSV for people and spreadsheets; types are inferred again on load."""
 
-    damage = (*AtomicFile.damage, pl.exceptions.PolarsError)
-
     def preview(self, nrows: int = 5) -> TablePreview:
         """First rows as text, for Kedro-Viz."""
+        import polars as pl
+
         return _as_preview(pl.read_csv(self._present(), n_rows=nrows))
 
-    def _write(self, file: BinaryIO, data: pl.DataFrame) -> None:
+    def _write(self, file: BinaryIO, data: "pl.DataFrame") -> None:
         data.write_csv(file)
 
-    def _read(self, path: Path) -> pl.DataFrame:
-        return pl.read_csv(path, try_parse_dates=True)
+    def _read(self, path: Path) -> "pl.DataFrame":
+        import polars as pl
+
+        try:
+            return pl.read_csv(path, try_parse_dates=True)
+        except pl.exceptions.PolarsError as error:
+            raise ValueError(error) from error
 
 
 class Json(AtomicFile):
@@ -282,6 +296,6 @@ def _undefined(data: object, where: str = "") -> Iterator[tuple[str, float]]:
             yield from _undefined(value, f"{where}[{number}]")
 
 
-def _as_preview(head: pl.DataFrame) -> TablePreview:
+def _as_preview(head: "pl.DataFrame") -> TablePreview:
     rows = [["" if value is None else str(value) for value in row] for row in head.rows()]
     return TablePreview({"index": list(range(len(rows))), "columns": head.columns, "data": rows})

@@ -1,1 +1,1 @@
-"""What goes on around the nodes of a run: receipts, the manifest, progress. No output depends on any of it."""
+"""What goes on around the nodes of a run: receipts, the manifest, progress. No figure depends on any of it."""

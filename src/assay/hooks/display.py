@@ -32,6 +32,7 @@ class Display:
         self._catalog, self._clock = catalog, perf_counter()
         self._summaries: dict[str, Mapping[str, Any]] = {}
         self._node_started: dict[str, float] = {}
+        self._at = "the run"
         if not console().is_terminal and not console().is_jupyter:
             console().width = LOG_WIDTH
         nodes = pipeline.nodes
@@ -39,9 +40,15 @@ class Display:
             nodes = [node for node in nodes if not all(map(catalog.exists, node.outputs))]
         self._bar = BARS.open("nodes", len(nodes))
 
+    @hook_impl(tryfirst=True)  # receipts may refuse the dataset
+    def before_dataset_loaded(self, node: Node) -> None:
+        """Know where the run is, should it stop before the node itself starts."""
+        self._at = node.name
+
     @hook_impl
     def before_node_run(self, node: Node) -> None:
         """Start the node's clock."""
+        self._at = node.name
         self._node_started[node.name] = perf_counter()
 
     @hook_impl
@@ -77,7 +84,8 @@ class Display:
         """Leave the terminal to the error, and say how to go on."""
         BARS.close_all()
         spent = duration(perf_counter() - self._clock)
-        log.error("stopped after %s; once the cause is mended, `assay resume` reruns only what is not fresh", spent)
+        advice = "once the cause is mended, `assay resume` reruns only what is not fresh"
+        log.error("%s stopped after %s; %s", self._at, spent, advice)
 
     def _report(self, workload: str) -> Path | str:
         report = self._catalog.get(f"{workload}.report")

@@ -2,6 +2,11 @@
 
 import hashlib
 import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -11,6 +16,10 @@ from pydantic_core import to_jsonable_python
 
 from assay.datasets.files import AtomicFile, sha256_of
 
+PACKAGES = (
+    *("kedro", "pydantic", "numpy", "polars", "pandas", "pyarrow", "scipy", "arch", "exchange-calendars", "ta-lib"),
+    *("scikit-learn", "xgboost", "lightgbm", "optuna", "skops"),
+)
 SIDELINES = {"hooks", "cli.py", "console.py", "lineage.py", "settings.py"}
 
 
@@ -31,12 +40,60 @@ def is_parameter(name: str) -> bool:
     return name == "parameters" or name.startswith("params:")
 
 
+@cache
+def packages() -> dict[str, str | None]:
+    """Versions of Python and of the packages that can change a number; None for one that is not installed."""
+    found: dict[str, str | None] = {"python": sys.version.split()[0]}
+    for name in PACKAGES:
+        found[name] = _version(name) or _version(f"{name}-cpu")
+    return found
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a node's outputs are made of.
+
+    Attributes:
+        node: Name of the node.
+        code: Hash of the source files that can change what it puts out.
+        parameters: Hash of the parameters it is given.
+        packages: Hash of the versions of the packages it may call.
+        inputs: Fingerprint per input that is not volatile; None where nothing on disk can vouch for one.
+    """
+
+    node: str
+    code: str
+    parameters: str
+    packages: str
+    inputs: Mapping[str, str | None]
+
+    def key(self) -> str:
+        """One hash of it all."""
+        return digest(asdict(self))
+
+    def changes(self, receipt: Mapping[str, Any]) -> str:
+        """What is not as it was for a receipt with another key: ``parameters, input equity.bars changed``."""
+        parts = [part for part in ("code", "parameters", "packages") if receipt[part] != getattr(self, part)]
+        old = receipt["inputs"]
+        inputs = [name for name in sorted({*old, *self.inputs}) if old.get(name) != self.inputs.get(name)]
+        changed = [*parts, *(f"input {name}" for name in inputs)]
+        return f"{', '.join(changed)} changed" if changed else f"its output was made by {receipt['node']}"
+
+
 class Code:
     """Hashes of a package's source files, those that can change what a stage of a workload puts out.
 
     ``pipelines/<stage>/`` counts for that stage, ``workloads/<workload>/`` for that workload, ``report/`` for
     reporting: import contracts keep them from each other. ``SIDELINES`` count for nothing: they start, show and record
-    runs, and no node takes a value from them. Everything else, ``market`` above all, counts for all.
+    runs. The report prints the manifest that they write, but no figure is made from it. Everything else, ``market``
+    above all, counts for all.
 
     Args:
         package: Folder of the package.

@@ -1,31 +1,30 @@
 """Writes what a run is made of into ``<workload>.manifest``, from the first node to the last."""
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from assay.hooks.evidence import Fingerprints, digest, is_parameter, place_of
+from assay.hooks.evidence import Fingerprints, digest, is_parameter, packages, place_of
 from assay.hooks.measures import peak_memory, rows_of
 
-PACKAGES = ("kedro", "numpy", "polars", "pandas", "scikit-learn", "xgboost", "lightgbm", "optuna", "arch")
+CATALOGUE = "feature_catalogue"
 ASKED = ("pipeline_names", "namespaces", "tags", "node_names", "only_missing_outputs", "runtime_params")
 
 
 class Manifests:
     """One manifest per workload: ``facts`` that a replay must repeat, and ``run`` with everything that has a clock.
 
-    ``facts``: workload, code, parameters (hash), seeds, inputs (hash per source), packages, rows (per node).
+    ``facts``: workload, code, parameters (hash), primary (as declared), seeds, inputs (hash per source), packages,
+    feature_set_id (None until the features are made), rows (per node).
     ``run``: id, status (running, complete, failed), started, finished, seconds, peak_memory_mib, nodes (seconds per
     node), env, asked, error. The file is written when the workload's first node starts, when the reporting node loads
     it, and at the end; a status that still says running tells of a kill. A resumed run lists only what it reran.
@@ -62,6 +61,13 @@ class Manifests:
         if workload not in self._books:
             self._write(workload, "running")
         self._node_started[node.name] = perf_counter()
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:  # noqa: ANN401
+        """Note which feature set was made."""
+        workload, _, noun = dataset_name.partition(".")
+        if noun == CATALOGUE:
+            self._book(workload)["facts"]["feature_set_id"] = data.get("feature_set_id")
 
     @hook_impl
     def after_node_run(self, node: Node, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
@@ -101,11 +107,25 @@ class Manifests:
             "workload": workload,
             "code": code_revision(Path(self._run_params["project_path"])),
             "parameters": digest(block),
+            "primary": block.get("primary"),
             "seeds": dict(_seeds(block, workload)),
             "inputs": {name: self._fingerprints.of(name, self._catalog) for name in self._sources(workload)},
-            "packages": _packages(),
+            "packages": packages(),
+            "feature_set_id": self._feature_set(workload),
             "rows": {},
         }
+
+    def _feature_set(self, workload: str) -> str | None:
+        """Feature set that this run was given; None where it makes it, or where there is none."""
+        name = f"{workload}.{CATALOGUE}"
+        remade = name in self._pipeline.all_outputs() and not self._run_params["only_missing_outputs"]
+        if remade or not self._catalog.exists(name):
+            return None
+        try:
+            identity: str | None = self._catalog.load(name).get("feature_set_id")
+        except DatasetError:  # a damaged file is the matter of the nodes that read it
+            return None
+        return identity
 
     def _about_run(self) -> dict[str, Any]:
         given = self._run_params
@@ -137,20 +157,6 @@ def code_revision(project: Path) -> dict[str, Any]:
 def _git(project: Path, *arguments: str) -> str:
     command = ["git", "-C", str(project), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
-
-
-def _packages() -> dict[str, str | None]:
-    found: dict[str, str | None] = {"python": sys.version.split()[0]}
-    for name in PACKAGES:
-        found[name] = _version(name) or _version(f"{name}-cpu")
-    return found
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _seeds(block: object, where: str) -> Iterator[tuple[str, object]]:

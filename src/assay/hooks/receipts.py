@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from assay.datasets.files import REMAKE, AtomicFile, write_atomic
-from assay.hooks.evidence import Code, Fingerprints, digest, is_parameter, place_of
+from assay.hooks.evidence import Code, Fingerprints, Work, digest, is_parameter, packages, place_of
 from assay.market.errors import DataError
 
-RECEIPT = {"sha256", "key", "node", "run"}
+RECEIPT = {"sha256", "key", "run", *Work.__dataclass_fields__}
 
 log = logging.getLogger(__name__)
 
@@ -27,19 +28,21 @@ def receipt_path(path: Path) -> Path:
 class Receipts:
     """Writes receipts, and marks what is stale so that ``only_missing_outputs`` makes it again.
 
-    A receipt ``<file>.receipt.json`` holds ``sha256`` of the file, ``key`` of the node's work, ``node`` and ``run``.
-    The key is a hash over node name, code, parameter values and the hash of every input that is not volatile. The
-    receipt is written after the data: a kill between the two leaves an output without a receipt, which is made again.
+    A receipt ``<file>.receipt.json`` holds ``sha256`` of the file, ``run``, and the node's work: its ``key`` and what
+    the key is made of, ``node``, ``code``, ``parameters``, ``packages`` and every one of the ``inputs`` that is not
+    volatile. It is written after the data: a kill between the two leaves an output without a receipt, which is made
+    again.
 
     A node is stale if an input of it is, or if an output is missing, has no receipt, has other bytes than its receipt
-    says, or was made with another key. Outputs that are no ``AtomicFile`` have no receipt and are never fresh.
+    says, or was made with another key. Outputs that are no ``AtomicFile`` have no receipt and are never fresh. The log
+    names the cause for each node that is stale by itself, and the number of those after it.
 
     In every run, an input is compared with its receipt before it is opened: some damage still reads as a valid file.
     """
 
     def __init__(self, fingerprints: Fingerprints, code: Code) -> None:
         self._fingerprints, self._code = fingerprints, code
-        self._keys: dict[str, str | None] = {}
+        self._work: dict[str, Work] = {}
         self._run = ""
 
     @hook_impl
@@ -49,7 +52,7 @@ class Receipts:
         self._fingerprints.forget()
         self._code.read()
         if run_params["only_missing_outputs"]:
-            self._mark(pipeline, catalog)
+            self._mark(pipeline)
 
     @hook_impl
     def before_dataset_loaded(self, dataset_name: str) -> None:
@@ -70,65 +73,80 @@ class Receipts:
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: DataCatalog) -> None:
-        """Take the key while the inputs are what the node was given."""
+        """Note what goes in while the inputs are what the node was given."""
         self._catalog = catalog
-        self._keys[node.name] = self._key(node, catalog)
+        self._work[node.name] = self._work_of(node)
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
         """Write the receipt of an output that has just been written."""
-        dataset, key = self._catalog.get(dataset_name), self._keys[node.name]
+        dataset, work = self._catalog.get(dataset_name), self._work[node.name]
         self._fingerprints.forget(dataset_name)
-        if not isinstance(dataset, AtomicFile) or key is None:
+        if not isinstance(dataset, AtomicFile) or None in work.inputs.values():
             return
         sha256 = self._fingerprints.of(dataset_name, self._catalog)
-        receipt = {"sha256": sha256, "key": key, "node": node.name, "run": self._run}
+        receipt = {"sha256": sha256, "key": work.key(), "run": self._run} | asdict(work)
         content = json.dumps(receipt, indent=1).encode()
         write_atomic(receipt_path(dataset.saved_path()), lambda file: file.write(content))
 
-    def _mark(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+    def _mark(self, pipeline: Pipeline) -> None:
         stale: set[str] = set()
-        fresh = 0
+        fresh = after = 0
         for node in pipeline.nodes:
-            if stale.isdisjoint(node.inputs) and self._is_fresh(node, catalog):
-                fresh += 1
+            if not stale.isdisjoint(node.inputs):
+                after += 1
+            elif cause := self._cause(node):
+                log.info("%s is stale: %s", node.name, cause)
             else:
-                stale.update(node.outputs)
+                fresh += 1
+                continue
+            stale.update(node.outputs)
         for name in stale:
-            if isinstance(dataset := catalog.get(name), AtomicFile):
+            if isinstance(dataset := self._catalog.get(name), AtomicFile):
                 dataset.stale = True
-        log.info("%d of %d nodes have fresh outputs and are left out", fresh, len(pipeline.nodes))
+        log.info("%d of %d nodes are fresh and left out; %d follow a stale one", fresh, len(pipeline.nodes), after)
 
-    def _is_fresh(self, node: Node, catalog: DataCatalog) -> bool:
-        key = self._key(node, catalog)
-        return key is not None and all(self._is_vouched_for(name, key, catalog) for name in node.outputs)
+    def _cause(self, node: Node) -> str | None:
+        """Why a node whose inputs are fresh must run again; None when it need not."""
+        work = self._work_of(node)
+        if unknown := [name for name, fingerprint in work.inputs.items() if fingerprint is None]:
+            return f"no file vouches for input {', '.join(unknown)}"
+        causes = (self._fault(name, work) for name in node.outputs)
+        return next(filter(None, causes), None)
 
-    def _is_vouched_for(self, name: str, key: str, catalog: DataCatalog) -> bool:
-        dataset = catalog.get(name)
+    def _fault(self, name: str, work: Work) -> str | None:
+        """Why an output may not be used again."""
+        dataset = self._catalog.get(name)
         if dataset is None or dataset._EPHEMERAL:
-            return True  # nothing was kept, so nothing old can be used
-        if not isinstance(dataset, AtomicFile):
-            return False
-        receipt = _read(dataset.located())
-        if receipt.get("key") != key:
-            return False
-        return self._is_intact(name, dataset, receipt)
+            return None  # nothing was kept, so nothing old can be used
+        path = dataset.located() if isinstance(dataset, AtomicFile) else None
+        if not isinstance(dataset, AtomicFile) or (path and not _read(path)):
+            return f"output {name} has no receipt"
+        if path is None:
+            return f"output {name} is missing"
+        receipt = _read(path)
+        if receipt["key"] != work.key():
+            return work.changes(receipt)
+        return None if self._is_intact(name, dataset, receipt) else f"output {name} is damaged"
 
     def _is_intact(self, name: str, dataset: AtomicFile, receipt: dict[str, Any]) -> bool:
         return self._fingerprints.of(name, self._catalog) == receipt["sha256"] or dataset.holds(receipt["sha256"])
 
-    def _key(self, node: Node, catalog: DataCatalog) -> str | None:
-        """Key of a node's work, or None when nothing on disk can vouch for an input."""
+    def _work_of(self, node: Node) -> Work:
         parameters, inputs = {}, {}
         for name in node.inputs:
-            dataset = catalog.get(name)
+            dataset = self._catalog.get(name)
             if is_parameter(name):
                 parameters[name] = dataset.load() if dataset else None
             elif not getattr(dataset, "volatile", False):
-                inputs[name] = self._fingerprints.of(name, catalog)
-        if None in inputs.values():
-            return None
-        return digest([node.name, self._code.hash(*place_of(node)), parameters, inputs])
+                inputs[name] = self._fingerprints.of(name, self._catalog)
+        return Work(
+            node=node.name,
+            code=self._code.hash(*place_of(node)),
+            parameters=digest(parameters),
+            packages=digest(packages()),
+            inputs=inputs,
+        )
 
 
 def _read(path: Path | None) -> dict[str, Any]:

@@ -3,15 +3,43 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from assay.market.decisions import Champion, Champions
 from assay.market.errors import BundleError, ConfigurationError
 from assay.market.models import Files
-from assay.market.recipe import RECIPE, open_recipe
+from assay.market.recipe import RECIPE, Recipe, open_recipe
 
 CHAMPION = "champion.json"
 DESCRIBED = ("kind", "params", "feature_set_id", "best_iteration", "training", "versions")
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A recipe that decides.
+
+    Attributes:
+        recipe: The fitted recipe.
+        model: Name of its model, as in the out-of-sample predictions.
+        bundle_id: Identity of the bundle it was opened from.
+    """
+
+    recipe: Recipe
+    model: str
+    bundle_id: str
+
+
+@dataclass(frozen=True)
+class Champions:
+    """The two champions of a workload.
+
+    Attributes:
+        signal: Classification: SHORT, NEUTRAL or LONG.
+        target: Regression: the forward return.
+    """
+
+    signal: Champion
+    target: Champion
 
 
 def bundle_id(files: Files) -> str:

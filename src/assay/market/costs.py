@@ -85,9 +85,9 @@ def funding_schedule(bars: pl.DataFrame, settlements: pl.DataFrame | None, fundi
 
     Args:
         bars: Bars of the span asked for.
-        settlements: Feed of funding settlements with ``entity, event_time`` (when it was settled) and ``rate`` (a share
-            of the notional); of several revisions of one settlement the last counts; null rates are not known.
-            Market-wide rows (entity ``*``) are nobody's settlement. None when there is no such feed.
+        settlements: Feed of funding settlements with ``entity, event_time`` (when it was settled, to the minute) and
+            ``rate`` (a share of the notional); of several revisions of one settlement the last counts; null rates are
+            not known. Market-wide rows (entity ``*``) are nobody's settlement. None when there is no such feed.
         funding: What to do where settlements are missing.
 
     Returns:
@@ -131,7 +131,8 @@ def _known(bars: pl.DataFrame, settlements: pl.DataFrame | None) -> pl.DataFrame
         .filter(pl.col("rate").is_finite())
         .sort("entity", "event_time", *revision)
         .unique(["entity", "event_time"], keep="last", maintain_order=True)
-        .select("entity", time="event_time", rate="rate", assumed=pl.lit(value=False))
+        # Exchanges stamp a settlement some milliseconds late; it belongs to the bar that ends at its minute.
+        .select("entity", time=pl.col("event_time").dt.truncate("1m"), rate="rate", assumed=pl.lit(value=False))
     )
 
 

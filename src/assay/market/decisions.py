@@ -1,15 +1,15 @@
 """Serving: decisions for the newest bars, and the proof that serving equals the batch."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import polars as pl
 from pydantic import Field
 
+from assay.market.bundles import Champions
 from assay.market.features import FeatureRule, engineer
+from assay.market.models import called
+from assay.market.models.base import Floats, class_codes
 from assay.market.parameters import Parameters
-from assay.market.recipe import Recipe
-from assay.market.tables import CLASS_NAMES, KEY
+from assay.market.tables import CLASS_NAMES, CLASSES, KEY
 
 
 class PredictRule(Parameters):
@@ -22,34 +22,6 @@ class PredictRule(Parameters):
 
     replay: int = Field(default=10, ge=1)
     coverage: float = Field(default=0.9, gt=0, lt=1)
-
-
-@dataclass(frozen=True)
-class Champion:
-    """A recipe that decides.
-
-    Attributes:
-        recipe: The fitted recipe.
-        model: Name of its model, as in the out-of-sample predictions.
-        bundle_id: Identity of the bundle it was opened from.
-    """
-
-    recipe: Recipe
-    model: str
-    bundle_id: str
-
-
-@dataclass(frozen=True)
-class Champions:
-    """The two champions of a workload.
-
-    Attributes:
-        signal: Classification: SHORT, NEUTRAL or LONG.
-        target: Regression: the forward return.
-    """
-
-    signal: Champion
-    target: Champion
 
 
 def live_features(panel: pl.DataFrame, rule: FeatureRule, *, timestamps: int) -> pl.DataFrame:
@@ -85,24 +57,31 @@ def decide(live: pl.DataFrame, champions: Champions, oos: pl.DataFrame, *, cover
 
     Returns:
         One row per entity: ``entity, time, signal, confidence, target_return, lower, upper, bundle_id, feature_age``.
+        ``signal`` is the class that is called, as in the out-of-sample predictions; ``confidence`` is its probability.
         ``feature_age`` is in hours behind the newest bar of any entity. An entity without a bar among the newest
         timestamps gets no decision.
     """
     newest = live.sort("time").group_by("entity", maintain_order=True).last().sort("entity")
     features = newest.select(live.columns)
-    probabilities = champions.signal.recipe.predict(features)
+    signals, confidence = _signals(champions.signal.recipe.predict(features))
     target = champions.target.recipe.predict(features)
     low, high = _error_band(oos.filter(pl.col("model") == champions.target.model), coverage=coverage)
     return features.select(
         *KEY,
-        pl.Series("signal", np.array(CLASS_NAMES)[probabilities.argmax(axis=1)]),
-        pl.Series("confidence", probabilities.max(axis=1), dtype=pl.Float64),
+        pl.Series("signal", signals, dtype=pl.String),
+        pl.Series("confidence", confidence, dtype=pl.Float64),
         pl.Series("target_return", target, dtype=pl.Float64),
         pl.Series("lower", target + low, dtype=pl.Float64),
         pl.Series("upper", target + high, dtype=pl.Float64),
         pl.lit(f"{champions.signal.bundle_id}+{champions.target.bundle_id}").alias("bundle_id"),
         ((pl.col("time").max() - pl.col("time")).dt.total_seconds() / 3600).alias("feature_age"),
     )
+
+
+def _signals(probabilities: Floats) -> tuple[list[str], Floats]:
+    """Name and probability of the class that is called for each row."""
+    codes = class_codes(called(probabilities))
+    return [CLASS_NAMES[code] for code in codes], probabilities[np.arange(len(codes)), codes]
 
 
 def _error_band(oos: pl.DataFrame, *, coverage: float) -> tuple[float, float]:
@@ -121,14 +100,17 @@ def replay(live: pl.DataFrame, features: pl.DataFrame, champions: Champions) -> 
         champions: Recipes whose predictions are compared too.
 
     Returns:
-        Rows and timestamps compared, and whether features and predictions are equal to the bit.
+        Rows and timestamps compared, and whether features and predictions are equal to the bit; predictions are equal
+        only if the signals served are also the classes that the batch calls.
     """
     batch = features.join(live.select(KEY), on=KEY, how="semi").sort(KEY).select(live.columns)
     served = live.sort(KEY)
-    recipes = (champions.signal.recipe, champions.target.recipe)
+    signal, target = champions.signal.recipe, champions.target.recipe
+    classes = [CLASSES[CLASS_NAMES.index(name)] for name in _signals(signal.predict(served))[0]]
     return {
         "rows": served.height,
         "timestamps": served["time"].n_unique(),
         "features_equal": served.equals(batch),
-        "predictions_equal": all(np.array_equal(r.predict(served), r.predict(batch)) for r in recipes),
+        "predictions_equal": np.array_equal(classes, called(signal.predict(batch)))
+        and all(np.array_equal(recipe.predict(served), recipe.predict(batch)) for recipe in (signal, target)),
     }

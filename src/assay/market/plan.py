@@ -22,7 +22,7 @@ class Learning(Parameters):
     """How every model of a workload is fitted and tuned.
 
     Attributes:
-        seed: Seed of every fit.
+        seed: Seed of every fit and of the search.
         splits: How the history is cut into training parts and test folds.
         tail: Share of the newest training timestamps that early stopping watches.
         preprocess: How features are chosen, imputed and scaled inside a training part.

@@ -38,7 +38,7 @@ class Cleaned:
 
     Attributes:
         bars: The accepted rows, sorted and unique. Of a feed: its facts, not stamped yet.
-        quarantine: The removed rows as they came, sorted, with a ``reason``.
+        quarantine: The removed rows as they came, sorted, with a ``reason`` and their ``source``.
         counts: Rows or fields by cause; a cause that did not occur is left out.
         rows_in: Rows of the raw table. Each was accepted, or is in quarantine, or was an equal ``duplicate`` or, in a
             feed, ``empty``.
@@ -68,7 +68,7 @@ def clean_bars(raw: pl.DataFrame, rule: QualityRule, *, source: str) -> Cleaned:
         raw: One row per bar in any order: ``entity``, ``time`` (bar close, with a time zone), open, high, low, close,
             volume and optional volumes; other columns are left out.
         rule: Limits.
-        source: Name of the data in errors.
+        source: Name of the data, in errors and in the quarantine.
 
     Returns:
         Bars (with ``jump``: the log return from the entity's previous accepted close exceeds the limit; False in its
@@ -85,7 +85,7 @@ def clean_bars(raw: pl.DataFrame, rule: QualityRule, *, source: str) -> Cleaned:
     move = pl.col("close").log().diff().over("entity").abs()
     bars = bars.with_columns(jump=(move > rule.max_jump).fill_null(value=False))
     counts |= faults | {"jump": int(bars["jump"].sum())}
-    return Cleaned(bars.drop("reason"), quarantine, _occurred(counts), len(raw))
+    return Cleaned(bars.drop("reason"), _from(quarantine, source), _occurred(counts), len(raw))
 
 
 def clean_feed(raw: pl.DataFrame, rule: QualityRule, *, source: str) -> Cleaned:
@@ -96,7 +96,7 @@ def clean_feed(raw: pl.DataFrame, rule: QualityRule, *, source: str) -> Cleaned:
             ``available_time``; two rows that differ in ``available_time`` are revisions and both stay. No rows are
             fine: an optional feed that the user does not have.
         rule: Limits.
-        source: Name of the data in errors.
+        source: Name of the data, in errors and in the quarantine.
 
     Returns:
         Facts sorted by key; rows without any value (holidays) are dropped and counted as ``empty``.
@@ -104,9 +104,9 @@ def clean_feed(raw: pl.DataFrame, rule: QualityRule, *, source: str) -> Cleaned:
     Raises:
         DataError: A wrong type, times without a zone, or too many faulty rows.
     """
-    if raw.is_empty():
-        return Cleaned(raw, raw.with_columns(reason=pl.lit(None, pl.String)))
     raw = raw if "entity" in raw.columns else raw.with_columns(entity=pl.lit(EVERYONE))
+    if raw.is_empty():
+        return Cleaned(raw, _from(raw.with_columns(reason=pl.lit(None, pl.String)), source))
     key = [name for name in FEED_KEY if name in raw.columns]
     values = [name for name in raw.columns if name not in key]
     table = _typed(raw, [*key, *values], optional=(), source=source)
@@ -115,7 +115,19 @@ def clean_feed(raw: pl.DataFrame, rule: QualityRule, *, source: str) -> Cleaned:
     _hold_to_limit(pl.concat([quarantine, _faulty(facts)], how="diagonal"), rule, rows=len(raw), source=source)
     told = facts.drop("reason").filter(pl.any_horizontal(pl.col(values).is_not_null()))
     counts |= faults | {"empty": len(facts) - len(told)}
-    return Cleaned(told, quarantine, _occurred(counts), len(raw))
+    return Cleaned(told, _from(quarantine, source), _occurred(counts), len(raw))
+
+
+def stack_quarantine(*removed: pl.DataFrame) -> pl.DataFrame:
+    """All rows that the checks took out, the tables one below the other.
+
+    Args:
+        removed: ``Cleaned.quarantine`` of the bars, then of each feed.
+
+    Returns:
+        The columns of all of them, null where a table has no such column.
+    """
+    return pl.concat(removed, how="diagonal")
 
 
 def stale_opens(bars: pl.DataFrame, *, tolerance_bp: float = 1.0) -> float:
@@ -198,9 +210,15 @@ def _set_aside(
     fine = pl.col("reason").is_null()
     repeated = fine & ~pl.struct(*key, fine.alias("fine")).is_first_distinct()
     judged = judged.with_columns(reason=pl.when(repeated).then(pl.lit("conflicting_duplicate")).otherwise("reason"))
-    removed = judged.filter(~fine).select(*key, "reason", pl.exclude(*key, "reason"))
+    removed = judged.filter(~fine)
     counts = {"unsorted": unsorted, "duplicate": len(table) - len(judged)}
     return judged.filter(fine), removed, counts | dict(removed["reason"].value_counts().iter_rows())
+
+
+def _from(removed: pl.DataFrame, source: str) -> pl.DataFrame:
+    """Removed rows with the name of their table, after the reason."""
+    key = [name for name in FEED_KEY if name in removed.columns]
+    return removed.select(*key, "reason", pl.lit(source).alias("source"), pl.exclude(*key, "reason"))
 
 
 def _first_cause(causes: Mapping[str, pl.Expr]) -> pl.Expr:

@@ -217,34 +217,35 @@ def rows_needed(ic: float, *, power: float = 0.8, level: float = 0.05) -> int:
 
 
 def sharpe_interval(
-    returns: Array, *, bars_per_year: float, block: float | None, seed: int, confidence: float = 0.95
+    returns: Array, *, bars_per_year: float, block: float, rule: BootstrapRule, risk: Array | None = None
 ) -> dict[str, float | None]:
-    """Annualised Sharpe ratio with a stationary-bootstrap interval (1,000 resamples).
+    """Annualised Sharpe ratio with a stationary-bootstrap interval.
 
     Args:
         returns: (timestamps,) net return per bar of the whole book, zeros included.
         bars_per_year: Bars in a year; the ratio is scaled by its root (no correction for autocorrelation).
-        block: Mean block length in bars; None chooses it from the returns.
-        seed: Seed of the resamples.
-        confidence: Probability that the interval covers the truth.
+        block: Mean block length in bars.
+        rule: How to resample.
+        risk: (timestamps,) returns whose deviation is the risk; ``returns`` are then a part of them, and the ratio is
+            what that part adds to the Sharpe ratio of the whole. None: the same returns.
 
     Returns:
-        ``value, low, high``; all None for returns that never vary.
+        ``value, low, high``; all None where the risk never varies.
     """
-    if len(returns) < 3 or np.ptp(returns) == 0.0:
+    risk = returns if risk is None else risk
+    if len(returns) < 3 or np.ptp(risk) == 0.0:
         return {"value": None, "low": None, "high": None}
     n = len(returns)
-    centre = returns.mean()
-    sums = np.column_stack([returns - centre, (returns - centre) ** 2])
-    rule = BootstrapRule(seed=seed, confidence=confidence)
-    length = optimal_block([returns]) if block is None else max(block, 1.0)
-    resampled = resample_sums(sums, block=length, rule=rule)
+    centre, level = returns.mean(), risk.mean()
+    sums = np.column_stack([returns - centre, risk - level, (risk - level) ** 2])
+    resampled = resample_sums(sums, block=max(block, 1.0), rule=rule)
     year = math.sqrt(bars_per_year)
 
-    def sharpe(total: Array, squares: Array) -> Array:
-        variance = (squares - total**2 / n) / (n - 1)
+    def sharpe(totals: Array) -> Array:
+        total, shift, squares = totals.T
+        variance = (squares - shift**2 / n) / (n - 1)
         deviation = np.sqrt(np.where(variance > 0.0, variance, np.nan))
         return np.asarray((total / n + centre) / deviation * year)
 
-    low, high = interval(sharpe(resampled[:, 0], resampled[:, 1]), confidence=confidence)
-    return {"value": float(sharpe(*sums.sum(axis=0))), "low": low, "high": high}
+    low, high = interval(sharpe(resampled), confidence=rule.confidence)
+    return {"value": float(sharpe(sums.sum(axis=0)[None, :])[0]), "low": low, "high": high}

@@ -111,20 +111,26 @@ def plan_folds(labels: pl.DataFrame, rule: SplitRule) -> list[Receipt]:
         SplitError: Too few timestamps, or a fold without labelled rows to train or test on.
     """
     times = labels["time"].unique().sort()
-    first = round(len(times) * rule.min_train)
-    if first < 1 or len(times) - first < rule.folds:
-        raise SplitError(
-            "split",
-            "too few timestamps",
-            expected=f"at least 1 timestamp to train on and {rule.folds} to test on",
-            found=f"{len(times)} unique timestamps, of which {first} before the first test fold",
-            do=ADVICE,
-        )
+    first = _first_test(times, rule)
     edges = [first + (len(times) - first) * fold // rule.folds for fold in range(rule.folds + 1)]
     return [
         _plan(labels, fold, cutoff=times[max(0, start - rule.embargo)], start=times[start], end=times[stop - 1])
         for fold, (start, stop) in enumerate(pairwise(edges), start=1)
     ]
+
+
+def first_test_time(times: pl.Series, rule: SplitRule) -> datetime:
+    """Give the first time of the oldest test fold, from which on a backtest trades.
+
+    Args:
+        times: Times of the rows to be split, in any order and as often as they occur.
+        rule: Number of folds, first training share.
+
+    Raises:
+        SplitError: Too few timestamps.
+    """
+    unique = times.unique().sort()
+    return cast("datetime", unique[_first_test(unique, rule)])
 
 
 def split_rows(labels: pl.DataFrame, receipt: Receipt) -> tuple[Mask, Mask]:
@@ -179,6 +185,20 @@ def before_first_fold(labels: pl.DataFrame, receipts: Sequence[Receipt]) -> Mask
             "split", "no receipts", expected="at least one planned fold", found=0, do="plan the folds first"
         )
     return split_rows(labels, min(receipts, key=lambda receipt: receipt.test_start))[0]
+
+
+def _first_test(times: pl.Series, rule: SplitRule) -> int:
+    """How many of the unique timestamps come before the oldest test fold."""
+    first = round(len(times) * rule.min_train)
+    if first < 1 or len(times) - first < rule.folds:
+        raise SplitError(
+            "split",
+            "too few timestamps",
+            expected=f"at least 1 timestamp to train on and {rule.folds} to test on",
+            found=f"{len(times)} unique timestamps, of which {first} before the first test fold",
+            do=ADVICE,
+        )
+    return first
 
 
 def _plan(labels: pl.DataFrame, fold: int, *, cutoff: datetime, start: datetime, end: datetime) -> Receipt:

@@ -1,5 +1,7 @@
 """Names and types of the columns that the stages hand to each other."""
 
+from collections.abc import Mapping
+
 import polars as pl
 
 TIME = pl.Datetime("us", "UTC")
@@ -57,3 +59,15 @@ LEDGER = {
 }
 # keys of raw tables, as sources hand them over; all their other columns are Float64
 RAW_TYPES: dict[str, pl.DataType] = {"entity": pl.String(), "time": TIME, "available_time": TIME, "date": pl.Date()}
+
+
+def stack_by_model(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Put the tables of several models under each other.
+
+    Args:
+        tables: By name of the model; all with the same columns.
+
+    Returns:
+        The rows of all, one model after the other, with the name in the column ``model``, which comes first.
+    """
+    return pl.concat(table.select(pl.lit(model).alias("model"), pl.all()) for model, table in tables.items())

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
 from assay.market.backtest import (
     BacktestSetup,
@@ -22,8 +23,8 @@ from assay.market.backtest import (
 from assay.market.costs import Costs, Funding, check_funding
 from assay.market.parameters import Parameters
 from assay.market.plan import Plan
-from assay.market.significance import optimal_block, sharpe_interval
-from assay.market.tables import KEY
+from assay.market.significance import BootstrapRule, optimal_block, sharpe_interval
+from assay.market.tables import KEY, stack_by_model
 
 BUY_AND_HOLD = "buy and hold"
 CURVE_POINTS = 600
@@ -38,12 +39,14 @@ class BacktestRule(Parameters):
         funding: Cost of holding.
         policy: When a prediction becomes a position.
         seed: Seed of the resamples behind the interval of the Sharpe ratio.
+        confidence: Probability that the interval of the Sharpe ratio covers the truth.
     """
 
     costs: Costs
     funding: Funding = Funding(kind="none")
     policy: Policy = Policy()
     seed: int = 0
+    confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
 
     def setup(self, plan: Plan) -> BacktestSetup:
         """What the ledger needs: horizon and execution are those of the labels."""
@@ -74,24 +77,36 @@ def simulate(
     books = {name: run_ledger(bars, part, setup=setup, settlements=settlements) for name, part in by_model.items()}
     first = next(iter(by_model.values()))
     books[BUY_AND_HOLD] = buy_and_hold(bars, first, setup=setup, settlements=settlements)
-    return pl.concat(book.select(pl.lit(name).alias("model"), pl.all()) for name, book in books.items())
+    return stack_by_model(books)
 
 
-def measure(ledger: pl.DataFrame, plan: Plan, rule: BacktestRule) -> dict[str, dict[str, Any]]:
-    """Say what every model earned after costs.
+def measure(
+    bars: pl.DataFrame, ledger: pl.DataFrame, plan: Plan, *, rule: BacktestRule, settlements: pl.DataFrame | None
+) -> dict[str, Any]:
+    """Say what every model earned after costs, and what was assumed.
 
     Args:
+        bars: Bars of all entities.
         ledger: Ledger of all models.
         plan: Plan of the head.
-        rule: Costs, and the seed of the intervals.
+        rule: Costs, and how the intervals are drawn.
+        settlements: Funding settlements where positions pay funding.
 
     Returns:
-        Per model ``performance`` (see ``backtest.performance``; ``sharpe`` with its block-bootstrap interval;
-        ``timing_sharpe``, the same without drift: for (position - its mean) * (return - its mean) less costs) and
-        ``curve``: ``time, equity, drawdown``, at most 600 points.
+        ``models``: per model ``performance`` (see ``backtest.performance``; ``sharpe`` with its block-bootstrap
+        interval; ``timing_sharpe``, what is left of it without drift: the mean of (position - its mean) * (return - its
+        mean) less costs, over the same deviation) and ``curve``: ``time, equity, drawdown``, at most 600 points.
+        ``costs``: those of the rule. ``funding``: one sentence on what was assumed on the bars of the ledger.
+
+    Raises:
+        DataError: Funding is required but not covered.
     """
     excess = _timing_returns(ledger)
-    return {name: _measured(book, excess[name], plan, rule) for name, book in _portfolios(ledger).items()}
+    return {
+        "models": {name: _measured(book, excess[name], plan, rule) for name, book in _portfolios(ledger).items()},
+        "costs": rule.costs.model_dump(mode="json"),
+        "funding": check_funding(traded_bars(bars, ledger), settlements, rule.funding),
+    }
 
 
 def outer_trials(ledger: pl.DataFrame, plan: Plan, rule: BacktestRule) -> list[dict[str, Any]]:
@@ -105,17 +120,10 @@ def outer_trials(ledger: pl.DataFrame, plan: Plan, rule: BacktestRule) -> list[d
         "head": plan.head,
         "horizon": plan.horizon,
         "feature_set_id": plan.feature_set_id,
-        "backtest": rule.model_dump(mode="json", exclude={"seed"}),
+        "backtest": rule.model_dump(mode="json", exclude={"seed", "confidence"}),
     }
     books = {name: book for name, book in _portfolios(ledger).items() if name != BUY_AND_HOLD}
     return [_sealed(tried | {"model": name}, book) for name, book in books.items()]
-
-
-def describe_funding(
-    bars: pl.DataFrame, ledger: pl.DataFrame, rule: BacktestRule, settlements: pl.DataFrame | None
-) -> str:
-    """Say in one sentence what was assumed about funding on the bars of the ledger."""
-    return check_funding(traded_bars(bars, ledger), settlements, rule.funding)
 
 
 def _portfolios(ledger: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -126,10 +134,11 @@ def _portfolios(ledger: pl.DataFrame) -> dict[str, pl.DataFrame]:
 def _timing_returns(ledger: pl.DataFrame) -> dict[str, Floats]:
     """Net returns of each model without drift: (position - its mean) * (return - its mean) less costs, summed.
 
-    The covariance of positions and later returns (Grinblatt and Titman 1993); both means are taken with hindsight, per
-    entity, to judge and never to trade.
+    The covariance of positions and later returns, funding included (Grinblatt and Titman 1993); both means are taken
+    with hindsight, per entity, to judge and never to trade.
     """
-    market = ledger.filter(pl.col("model") == BUY_AND_HOLD).select("entity", "time", market="gross")
+    carried = pl.col("gross") - pl.col("funding")
+    market = ledger.filter(pl.col("model") == BUY_AND_HOLD).select("entity", "time", market=carried)
     book = ["model", "entity"]
     held, r = pl.col("position").shift(1, fill_value=0.0).over(book), pl.col("market")
     drift = held.mean().over(book) * r + (held - held.mean().over(book)) * r.mean().over(book)
@@ -145,13 +154,14 @@ def _timing_returns(ledger: pl.DataFrame) -> dict[str, Floats]:
 
 
 def _measured(book: pl.DataFrame, excess: Floats, plan: Plan, rule: BacktestRule) -> dict[str, Any]:
-    year = bars_per_year(book["time"])
+    year, net = bars_per_year(book["time"]), book["ret"].to_numpy()
+    resampled = BootstrapRule(seed=rule.seed, confidence=rule.confidence)
 
     def sharpe(returns: Floats) -> dict[str, float | None]:
         block = optimal_block([returns], horizon=plan.horizon)
-        return sharpe_interval(returns, bars_per_year=year, block=block, seed=rule.seed)
+        return sharpe_interval(returns, bars_per_year=year, block=block, rule=resampled, risk=net)
 
-    told = {"sharpe": sharpe(book["ret"].to_numpy()), "timing_sharpe": sharpe(excess)}
+    told = {"sharpe": sharpe(net), "timing_sharpe": sharpe(excess)}
     return {"performance": performance(book, bars_per_year=year) | told, "curve": _curve(book)}
 
 

@@ -2,15 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
 from pydantic import Field
 
-from assay.market.models import ModelRule, decide
+from assay.market.models import ModelRule, called
 from assay.market.models.base import Floats, Matrix, Target, class_codes
 from assay.market.parameters import Parameters
 from assay.market.progress import Track, silent
@@ -52,16 +55,12 @@ class Budget(Parameters):
         trials: Number of configurations, the untuned one first.
         inner_folds: Walk-forward folds inside the rows before the first test fold.
         min_train: Share of those rows' timestamps before the first inner fold.
-        embargo: Bars before an inner fold that no inner training label may reach.
-        seed: Seed of the search.
         objective: What to optimise.
     """
 
     trials: int = Field(default=5, ge=1)
     inner_folds: int = Field(default=2, ge=1)
     min_train: float = Field(default=0.5, gt=0, lt=1)
-    embargo: int = Field(default=0, ge=0)
-    seed: int = Field(default=0, ge=0)
     objective: Objective = Objective()
 
 
@@ -70,13 +69,16 @@ class TuningPlan:
     """What to tune, how long, and where the study is kept.
 
     Attributes:
-        recipe: What is fitted; its model parameters carry the search ranges and the values of the first trial.
+        recipe: What is fitted; its model parameters carry the search ranges and the values of the first trial, and its
+            seed is also that of the search.
         budget: How much to do.
+        embargo: Bars before an inner fold that no inner training label may reach, as before the outer folds.
         storage: An Optuna storage. One that outlives the process lets a killed study go on where it was.
     """
 
     recipe: RecipePlan
     budget: Budget
+    embargo: int
     storage: "BaseStorage"
 
 
@@ -138,9 +140,9 @@ def tune(
     check_same_rows(features, labels)
     rows = before_first_fold(labels, receipts)
     features, labels = features.filter(rows), labels.filter(rows)
-    folds = _inner_folds(features, labels, recipe, budget)
+    folds = _inner_folds(features, labels, plan)
     objective = budget.objective.of(recipe.kind)
-    study = _open_study(plan, study_name(features, labels, recipe, budget))
+    study = _open_study(plan, study_name(features, labels, plan))
     for number in track(range(len(_complete(study)), budget.trials), "trials"):
         trial = _ask(study, plan, number)
         raw = _evaluate(folds, recipe.with_values(trial.params), objective)
@@ -170,12 +172,36 @@ def effective_rows(labels: pl.DataFrame) -> int:
     return count
 
 
-def study_name(features: pl.DataFrame, labels: pl.DataFrame, recipe: RecipePlan, budget: Budget) -> str:
-    """Name of a study: a hash of all that decides its trials, the values of the rows included."""
+def collect_trials(found: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Bring the results of all models of a head together.
+
+    Args:
+        found: By model a `TuningResult` as a document: ``best`` and ``trials``.
+
+    Returns:
+        By model the best ``values`` and the ids of the ``trials`` they were chosen from.
+        All trials as records of the trial ledger, with ``model`` and ``scope`` inner.
+    """
+    best = {
+        model: {"values": result["best"], "trials": [trial["id"] for trial in result["trials"]]}
+        for model, result in found.items()
+    }
+    records = [
+        {"model": model, "scope": "inner", **trial} for model, result in found.items() for trial in result["trials"]
+    ]
+    return best, records
+
+
+def study_name(features: pl.DataFrame, labels: pl.DataFrame, plan: TuningPlan) -> str:
+    """Name of a study: a hash of all that decides its trials: rows, parameters, the code here and its libraries."""
+    recipe, budget = plan.recipe, plan.budget
     what = asdict(recipe) | {
+        "code": _code(),
+        "libraries": {name: import_module(name).__version__ for name in ("optuna", "polars", recipe.params.library)},
         "params": recipe.params.model_dump(mode="json", exclude={"threads"}),
         "preprocess": recipe.preprocess.model_dump(mode="json"),
         "budget": budget.model_dump(mode="json", exclude={"trials", "objective"}),
+        "embargo": plan.embargo,
         "objective": budget.objective.of(recipe.kind),
     }
     digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode())
@@ -186,8 +212,18 @@ def study_name(features: pl.DataFrame, labels: pl.DataFrame, recipe: RecipePlan,
     return f"{recipe.params.kind}-{digest.hexdigest()[:24]}"
 
 
-def _inner_folds(features: pl.DataFrame, labels: pl.DataFrame, recipe: RecipePlan, budget: Budget) -> list[_InnerFold]:
-    rule = SplitRule(folds=budget.inner_folds, min_train=budget.min_train, embargo=budget.embargo)
+@cache
+def _code() -> str:
+    """Hash of the domain's own sources: what changes a score must not continue a study of the old ones."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _inner_folds(features: pl.DataFrame, labels: pl.DataFrame, plan: TuningPlan) -> list[_InnerFold]:
+    recipe, budget = plan.recipe, plan.budget
+    rule = SplitRule(folds=budget.inner_folds, min_train=budget.min_train, embargo=plan.embargo)
     folds = []
     for receipt in plan_folds(labels, rule):
         train, test = split_rows(labels, receipt)
@@ -218,7 +254,7 @@ def _ask(study: "Study", plan: TuningPlan, number: int) -> "Trial":
     from optuna.trial import TrialState
 
     params = plan.recipe.params
-    seed = int(np.random.SeedSequence([plan.budget.seed, number]).generate_state(1)[0])
+    seed = int(np.random.SeedSequence([plan.recipe.seed, number]).generate_state(1)[0])
     study.sampler = TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
     if number == 0 and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
         study.enqueue_trial({name: getattr(params, name) for name in params.search})
@@ -256,7 +292,7 @@ def _log_loss(y: Target, out: Floats) -> float:
 
 
 def _accuracy(y: Target, out: Floats) -> float:
-    return float((decide(out) == y).mean())
+    return float((called(out) == y).mean())
 
 
 def _mse(y: Target, out: Floats) -> float:

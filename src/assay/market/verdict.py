@@ -7,11 +7,13 @@ loss without knowing where to, so it is told under its own name and never counts
 2. The interval of the timing Sharpe ratio lies above 0: that of the net return without drift. A book that is long on a
    rising market earns its drift without knowing anything.
 3. Both: *evidence*. One: *weak*. None: *no evidence*.
-4. A larger IC or Sharpe ratio than markets give, and not by chance: *implausible*, whatever else holds.
+4. A claim on more than two entities that nobody checked for survivorship is at most *weak*.
+5. A larger IC or Sharpe ratio than markets give, and not by chance: *implausible*, whatever else holds.
 """
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -21,16 +23,27 @@ from assay.market.errors import ConfigurationError
 from assay.market.evaluation import DIRECTION, VOLATILITY_ONLY
 from assay.market.parameters import Parameters
 from assay.market.significance import rows_needed
+from assay.market.trading import BUY_AND_HOLD
 from assay.market.workload import Kind
 
 Level = Literal["no evidence", "weak", "evidence", "implausible"]
+Measure = Literal["sharpe", "max_drawdown", "win_rate", "annual_return"]
 Facts = Mapping[str, Any]
+Reason = dict[str, str]
 
 DIRECTION_METRICS = ("direction_ic", "direction_rank_ic", "ic", "rank_ic")
 COIN = "a coin"
 TOSSED_BY_A_COIN = ("directional_accuracy_tradable", "directional_accuracy_on_moves", "directional_accuracy")
 GOOD_ICS = (0.02, 0.05)
 USUAL = "usual ones are .02 to .10"
+FEW_ENTITIES = 2  # a named index or two is no selection among many
+UNDEFINED = {"value": None, "low": None, "high": None}
+MEASURES: dict[Measure, tuple[str, str]] = {  # label and unit; more is better for all of them
+    "sharpe": ("Sharpe", "ratio"),
+    "max_drawdown": ("Max drawdown", "share"),
+    "win_rate": ("Win rate", "share"),
+    "annual_return": ("Annual return", "share"),
+}
 
 
 class Primary(Parameters):
@@ -47,17 +60,6 @@ class Primary(Parameters):
     metric: str = "direction_ic"
 
 
-def _wanted() -> dict[Kind, dict[str, float]]:
-    return {
-        "classification": {
-            "accuracy": 0.55,
-            "directional_accuracy_tradable": 0.60,
-            "directional_accuracy_on_moves": 0.60,
-        },
-        "regression": {"directional_accuracy": 0.58, "r2": 0.10},
-    }
-
-
 class VerdictRule(Parameters):
     """Where the verdict draws its lines.
 
@@ -65,55 +67,104 @@ class VerdictRule(Parameters):
         max_plausible_ic: A larger IC, either sign, is taken for a leak; usual ones are .02 to .10.
         max_plausible_sharpe: A larger net Sharpe ratio per year is taken for a leak.
         naive: Baselines that know nothing about the future; a level they reach too is trivial.
+        universe: ``fixed`` when the entities were named without knowing how they would fare; ``unverified`` when they
+            are those that exist today: a claim on more than two of them is at most weak.
         wanted: Levels somebody hopes for, per kind of head and metric.
+        wanted_performance: Levels somebody hopes for after costs; a drawdown is a negative share.
     """
 
     max_plausible_ic: float = Field(default=0.15, gt=0.0, lt=1.0)
     max_plausible_sharpe: float = Field(default=5.0, gt=0.0)
     naive: tuple[str, ...] = ("class_prior", "zero", "drift", "last_sign")
-    wanted: dict[Kind, dict[str, float]] = Field(default_factory=_wanted)
+    universe: Literal["fixed", "unverified"] = "unverified"
+    wanted: dict[Kind, dict[str, float]] = Field(default_factory=dict)
+    wanted_performance: dict[Measure, float] = Field(default_factory=dict)
 
 
-def verdict(
-    evaluation: Facts, performance: Facts | None, *, primary: Primary, rule: VerdictRule | None = None
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Backtest:
+    """Net performance of the judged model, with ``sharpe`` and ``timing_sharpe`` as ``{value, low, high}``.
+
+    Attributes:
+        judged: Performance of the primary's model.
+        held: Performance of buying and holding the same entities over the same time.
+    """
+
+    judged: Facts
+    held: Facts
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The estimates that decide: the primary's IC, its Sharpe ratio and the one without drift."""
+
+    ic: Facts
+    sharpe: Facts
+    timing: Facts
+
+    @property
+    def steps(self) -> int:
+        """How many of the two conditions hold."""
+        return _above_zero(self.ic) + _above_zero(self.timing)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A level somebody hopes for."""
+
+    metric: str
+    level: float
+
+
+@dataclass(frozen=True)
+class _Gain:
+    """Gain over a rival, positive is better; undefined without one."""
+
+    estimate: Facts
+    rival: str | None
+
+
+def verdict(evaluation: Facts, backtest: Backtest | None, *, primary: Primary, rule: VerdictRule) -> dict[str, Any]:
     """Judge the primary claim.
 
     Args:
         evaluation: Result of ``evaluate`` for the primary's head.
-        performance: Net result of the primary's backtest, with ``sharpe`` and ``timing_sharpe: {value, low, high}``;
-            None without a backtest.
+        backtest: What the primary's model earned; None without a backtest.
         primary: The declared claim.
-        rule: Lines and wanted levels; the defaults when None.
+        rule: Lines and wanted levels.
 
     Returns:
-        ``level``, ``headline`` (one sentence), ``reasons`` (sentences) and ``wanted`` (one entry per wanted level:
-        ``name, metric, wanted, found, low, high, status, trivial, note``).
+        ``level``, ``headline`` (one sentence), ``reasons`` (each ``about``, a word or two, and what is ``said``) and
+        ``wanted`` (one entry per wanted level: ``name, metric, unit, wanted, found, low, high, status, trivial,
+        note``).
 
     Raises:
-        ConfigurationError: The primary's model or metric is not in the evaluation, or the metric is not direction.
+        ConfigurationError: The primary's model or metric is not in the evaluation, the metric is not direction, or a
+            level is wanted of a metric that does not exist.
     """
-    rule = rule or VerdictRule()
     _check(evaluation, primary)
+    _check_wanted(evaluation, rule)
     ic = evaluation["models"][primary.model]["metrics"][primary.metric]
-    sharpe, timing = ((performance or {}).get(name) or {} for name in ("sharpe", "timing_sharpe"))
-    level = _level(ic, (sharpe, timing), rule)
+    earned = (backtest.judged["sharpe"], backtest.judged["timing_sharpe"]) if backtest else (UNDEFINED, UNDEFINED)
+    found = _Found(ic, *earned)
+    capped = rule.universe == "unverified" and evaluation["entities"] > FEW_ENTITIES
+    level = _level(found, rule, capped=capped)
     return {
         "level": level,
-        "headline": _headline(level, primary, evaluation, ic),
+        "headline": _headline(level, primary, evaluation, found),
         "reasons": [
             _on_ic(evaluation, primary, ic),
             _on_baselines(evaluation, primary),
-            _on_profit(sharpe, timing, performance),
-            *_on_plausibility(ic, sharpe, rule),
+            _on_profit(found, backtest),
+            *_on_plausibility(found, rule),
             *_on_volatility(evaluation, primary),
-            *_on_rows(evaluation, level),
-            f"These rules are a first set. One claim was declared beforehand ({primary.head}, {primary.model}, "
-            f"{evaluation['metric_info'][primary.metric]['label']}); everything else here is exploratory.",
+            *([_on_universe(evaluation)] if capped else []),
+            *([_on_rows(evaluation)] if found.steps < 2 and level != "implausible" else []),
+            _on_the_claim(evaluation, primary),
         ],
         "wanted": [
-            _judge(evaluation, primary.model, (metric, level_wanted), rule)
-            for metric, level_wanted in rule.wanted.get(evaluation["kind"], {}).items()
+            *(_judge(evaluation, primary.model, wanted, rule) for wanted in _asked(evaluation, rule)),
+            *(_judge_performance(backtest, name, level) for name, level in rule.wanted_performance.items() if backtest),
         ],
     }
 
@@ -139,25 +190,41 @@ def _check(evaluation: Facts, primary: Primary) -> None:
         )
 
 
-def _level(ic: Facts, profit: tuple[Facts, Facts], rule: VerdictRule) -> Level:
-    sharpe, timing = profit
-    if _too_good(ic, rule.max_plausible_ic) or _too_good(sharpe, rule.max_plausible_sharpe):
+def _check_wanted(evaluation: Facts, rule: VerdictRule) -> None:
+    unknown = [wanted.metric for wanted in _asked(evaluation, rule) if wanted.metric not in evaluation["metric_info"]]
+    if unknown:
+        raise ConfigurationError(
+            f"verdict.wanted.{evaluation['kind']}",
+            "names metrics that do not exist",
+            expected=f"some of {', '.join(evaluation['metric_info'])}",
+            found=", ".join(unknown),
+            do="correct the names, or leave these levels out",
+        )
+
+
+def _asked(evaluation: Facts, rule: VerdictRule) -> list[_Wanted]:
+    return [_Wanted(metric, level) for metric, level in rule.wanted.get(evaluation["kind"], {}).items()]
+
+
+def _level(found: _Found, rule: VerdictRule, *, capped: bool) -> Level:
+    if _too_good(found.ic, rule.max_plausible_ic) or _too_good(found.sharpe, rule.max_plausible_sharpe):
         return "implausible"
-    return ("no evidence", "weak", "evidence")[_above_zero(ic) + _above_zero(timing)]
+    reached: tuple[Level, ...] = ("no evidence", "weak", "weak" if capped else "evidence")
+    return reached[found.steps]
 
 
 def _above_zero(estimate: Facts) -> bool:
-    return estimate.get("low") is not None and estimate["low"] > 0.0
+    return estimate["low"] is not None and estimate["low"] > 0.0
 
 
 def _too_good(estimate: Facts, limit: float) -> bool:
     """Whether it is past the limit on either side, and its interval does not say that this may be chance."""
-    value, low, high = (estimate.get(key) for key in ("value", "low", "high"))
+    value, low, high = (estimate[key] for key in ("value", "low", "high"))
     by_chance = low is not None and high is not None and low <= 0.0 <= high
     return value is not None and abs(value) > limit and not by_chance
 
 
-def _headline(level: Level, primary: Primary, evaluation: Facts, ic: Facts) -> str:
+def _headline(level: Level, primary: Primary, evaluation: Facts, found: _Found) -> str:
     name, ahead = primary.model, _bars(evaluation["horizon"])
     if level == "implausible":
         return f"{name} looks too good to be true: treat this as a leak until proved otherwise."
@@ -165,81 +232,97 @@ def _headline(level: Level, primary: Primary, evaluation: Facts, ic: Facts) -> s
         return f"{name} called the direction of the next {ahead} better than chance and profited from it after costs."
     if level == "no evidence":
         return f"There is no evidence that {name} knows which way the next {ahead} will go: do not trade on it."
-    if _above_zero(ic):
+    if found.steps == 2:
+        return f"A hint, not proof: {name} called the direction and profited, but only on entities that exist today."
+    if _above_zero(found.ic):
         return f"A hint, not proof: {name} leans the right way over the next {ahead}, but after costs it may be luck."
     return f"A hint, not proof: {name} timed its positions well, but its scores do not line up with the returns."
 
 
-def _on_ic(evaluation: Facts, primary: Primary, ic: Facts) -> str:
+def _reason(about: str, said: str) -> Reason:
+    return {"about": about, "said": said}
+
+
+def _on_ic(evaluation: Facts, primary: Primary, ic: Facts) -> Reason:
     rows = f"{evaluation['rows']:,} rows, worth about {evaluation['effective_rows']:,.0f} independent ones"
-    label = evaluation["metric_info"][primary.metric]["label"]
+    about, label = "Direction", evaluation["metric_info"][primary.metric]["label"]
     if ic["value"] is None:
-        return f"Direction: the {label} of {primary.model} is undefined on {rows}: its forecast never changes."
+        return _reason(about, f"The {label} of {primary.model} is undefined on {rows}: its forecast never changes.")
     t = evaluation["skill"][primary.model]["direction"]["t_hac"]
     told = f", overlap-aware t {t:.1f}" if t is not None and primary.metric == DIRECTION[evaluation["kind"]] else ""
     found = f"{_estimate(ic, '+.3f')} ({100 * evaluation['confidence']:g} % interval{told})"
-    return f"Direction: the {label} of {primary.model} is {found} on {rows}; {_side_of_zero(ic)}."
+    return _reason(about, f"The {label} of {primary.model} is {found} on {rows}; {_side_of_zero(ic)}.")
 
 
-def _on_baselines(evaluation: Facts, primary: Primary) -> str:
-    metric, versus = primary.metric, evaluation["models"][primary.model]["versus"]
+def _on_baselines(evaluation: Facts, primary: Primary) -> Reason:
+    about, metric, versus = "Baselines", primary.metric, evaluation["models"][primary.model]["versus"]
     baselines = [name for name in versus if evaluation["models"][name]["role"] == "baseline"]
     rival = _strongest(evaluation, baselines, metric)
     if rival is None:
-        return "Baselines: none of them has a direction to hold this against; the comparison is with 0."
-    theirs = evaluation["models"][rival]["metrics"][metric]
+        return _reason(about, "None of them has a direction to hold this against; the comparison is with 0.")
+    reached = f"The strongest, {rival}, reaches {_estimate(evaluation['models'][rival]['metrics'][metric], '+.3f')}"
     difference = {**versus[rival][metric], "value": versus[rival][metric]["difference"]}
     if difference["value"] is None:
-        return f"Baselines: the strongest, {rival}, reaches {_estimate(theirs, '+.3f')}."
-    return (
-        f"Baselines: the strongest, {rival}, reaches {_estimate(theirs, '+.3f')}; the difference is "
-        f"{_estimate(difference, '+.3f')}, {_side_of_zero(difference)}."
-    )
+        return _reason(about, f"{reached}.")
+    return _reason(about, f"{reached}; the difference is {_estimate(difference, '+.3f')}, {_side_of_zero(difference)}.")
 
 
-def _on_profit(sharpe: Facts, timing: Facts, performance: Facts | None) -> str:
-    if performance is None:
-        return "Profit: there is no backtest, so nothing is known about profit after costs."
-    if sharpe.get("value") is None:
-        return "Profit: the net Sharpe ratio after the stated costs is undefined, no position was taken."
-    net = f"Profit: the net Sharpe ratio after the stated costs is {_estimate(sharpe, '.2f')} a year"
-    if timing.get("value") is None:
-        return f"{net}; without drift nothing is left to measure."
-    return f"{net}; without drift it is {_estimate(timing, '.2f')}: {_side_of_zero(timing)}."
+def _on_profit(found: _Found, backtest: Backtest | None) -> Reason:
+    about, sharpe, timing = "Profit", found.sharpe, found.timing
+    if backtest is None:
+        return _reason(about, "There is no backtest, so nothing is known about profit after costs.")
+    if sharpe["value"] is None:
+        return _reason(about, "The net Sharpe ratio after the stated costs is undefined, no position was taken.")
+    net = f"The net Sharpe ratio after the stated costs is {_estimate(sharpe, '.2f')} a year"
+    if timing["value"] is None:
+        return _reason(about, f"{net}; without drift nothing is left to measure.")
+    return _reason(about, f"{net}; without drift it is {_estimate(timing, '.2f')}: {_side_of_zero(timing)}.")
 
 
-def _on_plausibility(ic: Facts, sharpe: Facts, rule: VerdictRule) -> list[str]:
+def _on_plausibility(found: _Found, rule: VerdictRule) -> list[Reason]:
     alarms = []
-    if _too_good(ic, rule.max_plausible_ic):
+    if _too_good(found.ic, rule.max_plausible_ic):
         alarms.append(
-            f"Alarm: an IC beyond {rule.max_plausible_ic:g} is far more than real markets give (usually .02 to .10); "
+            f"An IC beyond {rule.max_plausible_ic:g} is far more than real markets give ({USUAL}); "
             "look for a feature that knows the future."
         )
-    if _too_good(sharpe, rule.max_plausible_sharpe):
+    if _too_good(found.sharpe, rule.max_plausible_sharpe):
         alarms.append(
-            f"Alarm: a net Sharpe ratio beyond {rule.max_plausible_sharpe:g} a year is hardly seen in real trading; "
+            f"A net Sharpe ratio beyond {rule.max_plausible_sharpe:g} a year is hardly seen in real trading; "
             "look at the fills and the costs first."
         )
-    return alarms
+    return [_reason("Alarm", said) for said in alarms]
 
 
-def _on_volatility(evaluation: Facts, primary: Primary) -> list[str]:
+def _on_volatility(evaluation: Facts, primary: Primary) -> list[Reason]:
     gain = evaluation["skill"][primary.model]["volatility"].get("accuracy")
     if not gain or gain["value"] is None:
         return []
     points = {key: value if value is None else 100.0 * value for key, value in gain.items()}
-    return [
-        f"Volatility skill, no evidence of direction: with its direction taken away {primary.model} gains "
-        f"{_estimate(points, '+.1f')} points of accuracy over the class prior; {_side_of_zero(gain)}."
-    ]
+    said = (
+        f"With its direction taken away {primary.model} gains {_estimate(points, '+.1f')} points of accuracy over the "
+        f"class prior; {_side_of_zero(gain)}."
+    )
+    return [_reason("Volatility skill, no evidence of direction", said)]
 
 
-def _on_rows(evaluation: Facts, level: Level) -> list[str]:
-    """How much data would settle it."""
-    if level in ("evidence", "implausible"):
-        return []
+def _on_universe(evaluation: Facts) -> Reason:
+    return _reason(
+        "Survivorship",
+        f"The {evaluation['entities']} entities are those that exist today, and nobody checked which could have been "
+        "chosen back then: the verdict is at most weak.",
+    )
+
+
+def _on_rows(evaluation: Facts) -> Reason:
     needs = "; ".join(_needed(evaluation, size) for size in sorted(GOOD_ICS, reverse=True))
-    return [f"What would settle it, with 80 % power at a one-sided 5 %: {needs}."]
+    return _reason("What would settle it", f"With 80 % power at a one-sided 5 %: {needs}.")
+
+
+def _on_the_claim(evaluation: Facts, primary: Primary) -> Reason:
+    label = evaluation["metric_info"][primary.metric]["label"]
+    claim = f"{primary.head}, {primary.model}, {label}"
+    return _reason("Claim", f"One claim was declared beforehand ({claim}); everything else here is exploratory.")
 
 
 def _needed(evaluation: Facts, size: float) -> str:
@@ -252,9 +335,9 @@ def _needed(evaluation: Facts, size: float) -> str:
     return f"an IC of {size:.2f} would show on {timestamps:,} timestamps, about {years:,.0f} more years of them"
 
 
-def _judge(evaluation: Facts, model: str, wanted: tuple[str, float], rule: VerdictRule) -> dict[str, Any]:
+def _judge(evaluation: Facts, model: str, wanted: _Wanted, rule: VerdictRule) -> dict[str, Any]:
     """Hold one wanted level against what was found, and against what a naive forecast reaches."""
-    metric, level = wanted
+    metric, level = wanted.metric, wanted.level
     info = evaluation["metric_info"][metric]
     found = evaluation["models"][model]["metrics"][metric]
     naive = [name for name in rule.naive if name in evaluation["models"] and name != model]
@@ -262,20 +345,59 @@ def _judge(evaluation: Facts, model: str, wanted: tuple[str, float], rule: Verdi
     if metric in TOSSED_BY_A_COIN:
         reached[COIN] = 0.5
     trivial = [name for name, value in reached.items() if _meets(value, level, info["better"])]
-    skill, rival = _gain(evaluation, model, metric, (*naive, VOLATILITY_ONLY.format(model)))
+    gain = _gain(evaluation, model, metric, (*naive, VOLATILITY_ONLY.format(model)))
     met = _meets(found["value"], level, info["better"])
-    status = "FAIL" if not met else "PASS" if _above_zero(skill) and not trivial else "WARNING"
     return {
         "name": info["label"],
         "metric": metric,
+        "unit": info["unit"],
         "wanted": level,
         "found": found["value"],
         "low": found["low"],
         "high": found["high"],
-        "status": status,
+        "status": _status(met=met, skilled=_above_zero(gain.estimate), trivial=bool(trivial)),
         "trivial": bool(trivial),
-        "note": " ".join(_notes((metric, level), found, (skill, rival), trivial)),
+        "note": " ".join(_notes(wanted, found, gain, trivial)),
     }
+
+
+def _judge_performance(backtest: Backtest, measure: Measure, level: float) -> dict[str, Any]:
+    """Hold a level after costs against what was earned; the naive way to reach it is to buy and hold."""
+    label, unit = MEASURES[measure]
+    found, held = (_as_estimate(book[measure]) for book in (backtest.judged, backtest.held))
+    timing = backtest.judged["timing_sharpe"]
+    trivial = _meets(held["value"], level, "higher")
+    met = _meets(found["value"], level, "higher")
+    return {
+        "name": f"{label} after costs",
+        "metric": measure,
+        "unit": unit,
+        "wanted": level,
+        "found": found["value"],
+        "low": found["low"],
+        "high": found["high"],
+        "status": _status(met=met, skilled=_above_zero(timing), trivial=trivial),
+        "trivial": trivial,
+        "note": " ".join(_performance_notes((held["value"], unit), timing, trivial=trivial)),
+    }
+
+
+def _performance_notes(held: tuple[float | None, str], timing: Facts, *, trivial: bool) -> Iterable[str]:
+    value, unit = held
+    if value is not None:
+        yield f"{BUY_AND_HOLD.capitalize()}: {f'{value:.1%}' if unit == 'share' else f'{value:.2f}'}."
+    if timing["value"] is not None:
+        yield f"Sharpe without drift {_estimate(timing, '.2f')}: {_side_of_zero(timing)}."
+    if trivial:
+        yield f"Trivial: {BUY_AND_HOLD} reaches this level too."
+
+
+def _as_estimate(value: Facts | float | None) -> Facts:
+    return value if isinstance(value, Mapping) else {**UNDEFINED, "value": value}
+
+
+def _status(*, met: bool, skilled: bool, trivial: bool) -> Literal["PASS", "WARNING", "FAIL"]:
+    return "FAIL" if not met else "PASS" if skilled and not trivial else "WARNING"
 
 
 def _meets(value: float | None, level: float, better: str) -> bool:
@@ -288,33 +410,30 @@ def _strongest(evaluation: Facts, rivals: Iterable[str], metric: str) -> str | N
     return max((name for name, v in values.items() if v is not None), key=lambda n: sign * values[n], default=None)
 
 
-def _gain(evaluation: Facts, model: str, metric: str, rivals: Iterable[str]) -> tuple[Facts, str | None]:
-    """Gain over the strongest of the rivals, positive is better; over a coin when none of them beats it."""
+def _gain(evaluation: Facts, model: str, metric: str, rivals: Iterable[str]) -> _Gain:
+    """Gain over the strongest of the rivals; over a coin when none of them beats it."""
     told, info = evaluation["models"][model], evaluation["metric_info"][metric]
     rival = _strongest(evaluation, [name for name in rivals if name in told["versus"]], metric)
     beaten = rival is None or evaluation["models"][rival]["metrics"][metric]["value"] <= 0.5
     if metric in TOSSED_BY_A_COIN and beaten:
         found = told["metrics"][metric]
-        return {key: value if value is None else value - 0.5 for key, value in found.items()}, COIN
+        return _Gain({key: value if value is None else value - 0.5 for key, value in found.items()}, COIN)
     if rival is None:
-        return {"value": None, "low": None, "high": None}, None
+        return _Gain(UNDEFINED, None)
     entry = told["versus"][rival][metric]
     low, high = entry["low"], entry["high"]
     if info["better"] == "higher" or entry["difference"] is None:
-        return {"value": entry["difference"], "low": low, "high": high}, rival
+        return _Gain({"value": entry["difference"], "low": low, "high": high}, rival)
     turned = {"low": high, "high": low}
-    return {"value": -entry["difference"], **{k: v if v is None else -v for k, v in turned.items()}}, rival
+    return _Gain({"value": -entry["difference"], **{k: v if v is None else -v for k, v in turned.items()}}, rival)
 
 
-def _notes(
-    wanted: tuple[str, float], found: Facts, gain: tuple[Facts, str | None], trivial: list[str]
-) -> Iterable[str]:
-    metric, level = wanted
-    skill, rival = gain
+def _notes(wanted: _Wanted, found: Facts, gain: _Gain, trivial: list[str]) -> Iterable[str]:
+    metric, level, skill = wanted.metric, wanted.level, gain.estimate
     if found["value"] is None:
         yield "Undefined: no call was made." if metric in TOSSED_BY_A_COIN else "Undefined."
     elif skill["value"] is not None:
-        yield f"Against {rival}: {_estimate(skill, '+.4f')}; {_side_of_zero(skill)}."
+        yield f"Against {gain.rival}: {_estimate(skill, '+.4f')}; {_side_of_zero(skill)}."
     else:
         yield "There is no naive forecast to hold it against."
     if trivial:
@@ -326,13 +445,13 @@ def _notes(
 
 
 def _estimate(estimate: Facts, form: str) -> str:
-    if estimate.get("low") is None or estimate.get("high") is None:
+    if estimate["low"] is None or estimate["high"] is None:
         return f"{estimate['value']:{form}} (no interval)"
     return f"{estimate['value']:{form}} [{estimate['low']:{form}}, {estimate['high']:{form}}]"
 
 
 def _side_of_zero(estimate: Facts) -> str:
-    low, high = estimate.get("low"), estimate.get("high")
+    low, high = estimate["low"], estimate["high"]
     if low is None or high is None:
         return "it has no interval"
     if low > 0.0:

@@ -9,13 +9,14 @@ import numpy.typing as npt
 import polars as pl
 
 from assay.market.errors import SplitError
-from assay.market.models import decide
+from assay.market.models import Files, called
 from assay.market.preprocess import Preprocessor
 from assay.market.progress import Track, silent
 from assay.market.recipe import RECIPE, TARGETS, Recipe, RecipePlan, check_same_rows, fit_recipe
 from assay.market.splits import Receipt, split_rows
-from assay.market.tables import KEY, PROBABILITIES
+from assay.market.tables import KEY, PROBABILITIES, stack_by_model
 
+RECEIPT = "receipt.json"
 IMPORTANCE = {"fold": pl.Int32, "feature": pl.String, "importance": pl.Float64}
 
 
@@ -26,7 +27,7 @@ def validate(
     *,
     plan: RecipePlan,
     track: Track = silent,
-) -> tuple[pl.DataFrame, dict[str, bytes], list[dict[str, Any]]]:
+) -> tuple[pl.DataFrame, dict[str, bytes]]:
     """Fit and predict every fold; nothing with a fit sees a row outside the training part of its fold.
 
     Args:
@@ -38,8 +39,8 @@ def validate(
 
     Returns:
         The predictions table: one row per row of a test fold, labelled or not, sorted by entity and time.
-        The fitted recipes as files, named ``fold_<number>/<file>``.
-        One fit receipt per fold: rows, features, the last time any fit has seen, the rounds early stopping kept.
+        The fitted recipes as files, named ``fold_<number>/<file>``; ``receipt.json`` beside each says what its fit has
+        seen: rows, features kept and dropped, the last time any part of it saw, the rounds early stopping kept.
 
     Raises:
         DataError: Features and labels are not the same rows, or no feature can be used in a fold.
@@ -47,7 +48,7 @@ def validate(
         ConfigurationError: The model cannot predict such a head.
     """
     check_same_rows(features, labels)
-    tables, fits = [], []
+    tables = []
     files: dict[str, bytes] = {}
     for receipt in track(receipts, "folds"):
         train, test = split_rows(labels, receipt)
@@ -55,9 +56,9 @@ def validate(
         recipe = fit_recipe(features.filter(train), labels.filter(train), plan)
         out = recipe.predict(features.filter(test))
         tables.append(_predictions(labels.filter(test), out, receipt, plan))
-        files |= {f"fold_{receipt.fold}/{name}": content for name, content in recipe.dump().items()}
-        fits.append(_fit_receipt(recipe, receipt))
-    return pl.concat(tables).sort(KEY), files, fits
+        fold = recipe.dump() | {RECEIPT: _fit_receipt(recipe, receipt)}
+        files |= {f"fold_{receipt.fold}/{name}": content for name, content in fold.items()}
+    return pl.concat(tables).sort(KEY), files
 
 
 def importance_table(fold_files: Mapping[str, bytes]) -> pl.DataFrame:
@@ -76,6 +77,18 @@ def importance_table(fold_files: Mapping[str, bytes]) -> pl.DataFrame:
     return table.sort("fold", "importance", "feature", descending=[False, True, False])
 
 
+def rank_features(fold_files: Mapping[str, Files]) -> pl.DataFrame:
+    """Importance of each feature in each fold of each model of a head.
+
+    Args:
+        fold_files: By model what `validate` gave.
+
+    Returns:
+        Column model, then those of `importance_table`; in the order of the models.
+    """
+    return stack_by_model({model: importance_table(files) for model, files in fold_files.items()})
+
+
 def _check_split(train: pl.DataFrame, receipt: Receipt) -> None:
     receipt.check()
     late = train.filter(pl.col("label_end") >= receipt.test_start).height
@@ -92,7 +105,7 @@ def _check_split(train: pl.DataFrame, receipt: Receipt) -> None:
 def _predictions(test: pl.DataFrame, out: npt.NDArray[np.float64], receipt: Receipt, plan: RecipePlan) -> pl.DataFrame:
     answers: dict[str, Any] = {"y_pred": out}
     if plan.kind == "classification":
-        answers = {"y_pred": decide(out)} | dict(zip(PROBABILITIES, out.T, strict=True))
+        answers = {"y_pred": called(out)} | dict(zip(PROBABILITIES, out.T, strict=True))
     return test.select(
         *KEY,
         "label_end",
@@ -104,10 +117,10 @@ def _predictions(test: pl.DataFrame, out: npt.NDArray[np.float64], receipt: Rece
     ).with_columns(pl.Series(name, values) for name, values in answers.items())
 
 
-def _fit_receipt(recipe: Recipe, receipt: Receipt) -> dict[str, Any]:
+def _fit_receipt(recipe: Recipe, receipt: Receipt) -> bytes:
     inputs, training = recipe.inputs, recipe.training
     seen = [training.last_time, *([inputs.last_time_seen] if isinstance(inputs, Preprocessor) else [])]
-    return {
+    told = {
         "fold": receipt.fold,
         **training.to_dict(),
         "last_time_seen": max(seen).isoformat(),
@@ -118,3 +131,4 @@ def _fit_receipt(recipe: Recipe, receipt: Receipt) -> dict[str, Any]:
         "dropped": inputs.dropped if isinstance(inputs, Preprocessor) else {},
         "best_iteration": recipe.best_iteration,
     }
+    return json.dumps(told, sort_keys=True, indent=1, allow_nan=False).encode()

@@ -24,14 +24,14 @@ class Versus:
 
     @property
     def wins(self) -> bool:
-        """Whether the 95 % interval of the difference lies wholly on the better side of zero."""
+        """Whether the interval of the difference lies wholly on the better side of zero."""
         if self.low is None or self.high is None:
             return False
         return self.high < 0 if self.lower_is_better else self.low > 0
 
     @property
     def loses(self) -> bool:
-        """Whether the 95 % interval of the difference lies wholly on the worse side of zero."""
+        """Whether the interval of the difference lies wholly on the worse side of zero."""
         if self.low is None or self.high is None:
             return False
         return self.low > 0 if self.lower_is_better else self.high < 0
@@ -53,17 +53,16 @@ def strongest(view: HeadView, model: str, metric: str) -> Versus | None:
     found = [
         (sign * entry["difference"], baseline, entry)
         for baseline, entry in _differences(view, model, metric)
-        if is_number(entry.get("difference"))
+        if is_number(entry["difference"])
     ]
     if not found:
         return None
     _, baseline, entry = min(found, key=lambda item: (item[0], item[1]))
-    return Versus(baseline, entry["difference"], entry.get("low"), entry.get("high"), lower)
+    return Versus(baseline, entry["difference"], entry["low"], entry["high"], lower)
 
 
 def _differences(view: HeadView, model: str, metric: str) -> list[tuple[str, dict[str, Any]]]:
-    versus = view.model(model).get("versus") or {}
-    return [(baseline, metrics[metric]) for baseline, metrics in versus.items() if metrics.get(metric)]
+    return [(baseline, metrics[metric]) for baseline, metrics in view.model(model)["versus"].items()]
 
 
 def comparison_table(facts: "ReportFacts") -> "pl.DataFrame":
@@ -73,7 +72,7 @@ def comparison_table(facts: "ReportFacts") -> "pl.DataFrame":
         facts: The facts of the report.
 
     Returns:
-        Grain: head, model, metric. Columns: ``role``, ``value`` with its 95 % interval ``low``, ``high`` on the common
+        Grain: head, model, metric. Columns: ``role``, ``value`` with its interval ``low``, ``high`` on the common
         folds, ``full_span``, ``fold_mean``, ``fold_std``, and the strongest ``baseline`` with ``difference`` (model
         minus baseline), ``difference_low``, ``difference_high``. Null where undefined.
     """
@@ -94,8 +93,8 @@ def comparison_table(facts: "ReportFacts") -> "pl.DataFrame":
 def _row(view: HeadView, model: str, metric: str) -> list[object]:
     entry = view.model(model)
     estimate = view.estimate(model, metric)
-    spread = [(entry.get(name) or {}).get(metric) for name in ("full_span", "fold_mean", "fold_std")]
+    spread = [entry[name][metric] for name in ("full_span", "fold_mean", "fold_std")]
     versus = strongest(view, model, metric)
     against = [versus.baseline, versus.difference, versus.low, versus.high] if versus else [None] * 4
-    interval = [estimate.get(name) for name in ("value", "low", "high")]
+    interval = [estimate[name] for name in ("value", "low", "high")]
     return [view.name, model, view.role(model), metric, *interval, *spread, *against]

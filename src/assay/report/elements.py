@@ -127,6 +127,6 @@ def estimate_cell(estimate: object, unit: str = "", *, mark: str = "") -> Cell:
     """Write an estimate ``{"value", "low", "high"}`` with its interval below; a bare number has no interval."""
     if not isinstance(estimate, dict):
         return value_cell(estimate, unit, mark=mark)
-    text = number(estimate.get("value"), unit)
+    text = number(estimate["value"], unit)
     hint = UNDEFINED if text == MISSING else ""
-    return Cell(text, interval(estimate.get("low"), estimate.get("high"), unit), hint, mark)
+    return Cell(text, interval(estimate["low"], estimate["high"], unit), hint, mark)

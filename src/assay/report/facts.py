@@ -1,13 +1,14 @@
 """What a report is built from: plain values out of the JSON datasets, checked once at the door."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, get_args
 
-from assay.market.errors import DataError
+from assay.market.verdict import Level
+from assay.report.contract import check_backtest, check_evaluation, check_rows, known, need
 
 Facts = Mapping[str, Any]
-LEVELS = ("no evidence", "weak", "evidence", "implausible")
+LEVELS: tuple[Level, ...] = get_args(Level)
 
 
 @dataclass(frozen=True)
@@ -19,26 +20,45 @@ class HeadFacts:
         evaluation: Metrics, folds, curves and comparisons per model (grain: model, metric), with ``metric_info``.
         receipts: One mapping per walk-forward fold: times as ISO strings, row counts.
         label_manifest: Rows, labelled rows, nulls by cause, threshold, horizon, execution.
-        importance: Grain model, feature: ``mean`` and ``std`` over the folds, optionally ``low`` and ``high``.
+        importance: Grain model, feature: ``mean``, ``std``, ``low`` and ``high`` over the folds.
         backtest: Per model (and ``buy and hold``) ``performance`` and ``curve`` after costs.
         trials: Grain model, trial number: ``score``, ``objective``, ``params``.
-        best_params: Chosen parameters per model.
+        best_params: Chosen parameters per tuned model.
         costs: Cost assumptions of the backtest, e.g. ``fee_bp``.
         funding: How funding is charged, in one sentence.
         bundles: One mapping per model fitted on all labelled rows: ``model``, ``bundle_id``, ``training``.
+        min_coverage: Share of its training part on which a feature must be defined to enter a fold.
+        outer_trials: Configurations that had an out-of-sample result computed, ever.
+
+    Raises:
+        DataError: Something that the page shows is missing.
     """
 
     kind: str
     evaluation: Facts
-    receipts: Sequence[Facts] = ()
-    label_manifest: Facts = field(default_factory=dict)
-    importance: Sequence[Facts] = ()
-    backtest: Facts = field(default_factory=dict)
-    trials: Sequence[Facts] = ()
-    best_params: Facts = field(default_factory=dict)
-    costs: Facts = field(default_factory=dict)
-    funding: str = ""
-    bundles: Sequence[Facts] = ()
+    receipts: Sequence[Facts]
+    label_manifest: Facts
+    importance: Sequence[Facts]
+    backtest: Facts
+    trials: Sequence[Facts]
+    best_params: Mapping[str, Facts]
+    costs: Facts
+    funding: str
+    bundles: Sequence[Facts]
+    min_coverage: float
+    outer_trials: int
+
+    def __post_init__(self) -> None:
+        """Refuse facts that are not whole."""
+        check_evaluation(self.evaluation, self.kind)
+        models = self.evaluation["models"]
+        check_backtest(self.backtest, [name for name in models if models[name]["role"] != "volatility_only"])
+        need("label_manifest", self.label_manifest, ("class_shares", "horizon", "threshold", "execution"))
+        for thing in ("receipts", "importance", "trials", "bundles"):
+            check_rows(thing, getattr(self, thing))
+        for bundle in self.bundles:
+            known("model of a bundle", bundle["model"], models)
+            need(f"training of bundle {bundle['bundle_id']}", bundle["training"], ("rows", "last_label_end"))
 
 
 @dataclass(frozen=True)
@@ -47,7 +67,7 @@ class ReportFacts:
 
     Attributes:
         workload: Name of the workload.
-        verdict: ``level`` (one of ``LEVELS``), ``headline``, ``reasons``, ``wanted`` levels.
+        verdict: ``level`` (one of ``LEVELS``), ``headline``, ``reasons`` (``about`` and ``said``), ``wanted`` levels.
         primary: The declared ``head``, ``model`` and ``metric``; everything else is exploratory.
         notes: Sentences a reader must know before any number.
         heads: Facts per head.
@@ -56,35 +76,41 @@ class ReportFacts:
         manifest: ``facts`` (hashes, seeds, packages) and ``run`` (id, clock).
 
     Raises:
-        DataError: The verdict level is unknown, or the primary names a head or model that is not there, or
-            a head has no model.
+        DataError: The verdict level is unknown, the primary names a head, model or metric that is not there, or
+            something that the page shows is missing.
     """
 
     workload: str
     verdict: Facts
     primary: Facts
     heads: Mapping[str, HeadFacts]
-    notes: Sequence[str] = ()
-    catalogue: Facts = field(default_factory=dict)
-    quality: Facts = field(default_factory=dict)
-    manifest: Facts = field(default_factory=dict)
+    notes: Sequence[str]
+    catalogue: Facts
+    quality: Facts
+    manifest: Facts
 
     def __post_init__(self) -> None:
-        """Refuse facts that contradict themselves."""
-        _known("verdict.level", self.verdict.get("level"), LEVELS)
-        _known("primary.head", self.primary.get("head"), tuple(self.heads))
-        models = {name: tuple(head.evaluation.get("models") or ()) for name, head in self.heads.items()}
-        _known("primary.model", self.primary.get("model"), models[self.primary["head"]])
-        for name, found in models.items():
-            _known(f"models of head {name}", next(iter(found), None), found)
+        """Refuse facts that contradict themselves or are not whole."""
+        self._check_verdict()
+        need("catalogue", self.catalogue, ("feature_set_id", "features", "disabled"))
+        need("quality", self.quality, ("entities", "notes"))
+        need("manifest", self.manifest, ("facts", "run"))
+        need("run of the manifest", self.manifest["run"], ("id",))
+        for thing in ("features", "disabled"):
+            check_rows(thing, self.catalogue[thing])
+        check_rows("entities", self.quality["entities"])
 
+    @property
+    def declared(self) -> HeadFacts:
+        """The head of the declared primary."""
+        return self.heads[self.primary["head"]]
 
-def _known(thing: str, found: object, allowed: tuple[str, ...]) -> None:
-    if found not in allowed:
-        raise DataError(
-            f"report facts, {thing}",
-            "unknown name",
-            expected=", ".join(allowed) or "at least one",
-            found=found,
-            do="build the report from the evaluation and verdict of the same run",
-        )
+    def _check_verdict(self) -> None:
+        need("verdict", self.verdict, ("level", "headline", "reasons", "wanted"))
+        known("verdict.level", self.verdict["level"], LEVELS)
+        for thing in ("reasons", "wanted"):
+            check_rows(thing, self.verdict[thing])
+        need("primary", self.primary, ("head", "model", "metric"))
+        known("primary.head", self.primary["head"], self.heads)
+        known("primary.model", self.primary["model"], self.declared.evaluation["models"])
+        known("primary.metric", self.primary["metric"], self.declared.evaluation["metric_info"])

@@ -138,14 +138,36 @@ def title(name: object) -> str:
     return re.sub(r"[A-Za-z0-9]+", lambda word: _SPELLING.get(word[0], word[0]), str(name).replace("_", " "))
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """Write a count with its noun: ``1 fold``, ``2 folds``.
+
+    Args:
+        count: How many.
+        one: The noun for one of them.
+        many: The noun for several; ``one`` with an s when empty.
+    """
+    return f"{quantity(count)} {one if count == 1 else many or f'{one}s'}"
+
+
+def percent(value: float) -> str:
+    """Write a level such as .95 as briefly as it goes: ``95 %``."""
+    return f"{100 * value:g}{NARROW}%"
+
+
+def prose(text: object) -> str:
+    """Set prose made by a program: hyphens before digits as minus signs, percent signs apart from their number."""
+    said = re.sub(r"(?<![\w-])-(?=\.?\d)", "\u2212", str(text))
+    return re.sub(r"(?<=\d) ?%", f"{NARROW}%", said)
+
+
 def spelled(text: object, names: Iterable[str]) -> str:
-    """Write prose made by a program for a reader: identifiers as titles, hyphens before digits as minus signs.
+    """Set prose as ``prose`` does, and write identifiers in it as titles.
 
     Args:
         text: The prose.
         names: Identifiers that may occur in it, such as model names.
     """
-    said = re.sub(r"(?<![\w-])-(?=\.?\d)", "\u2212", str(text))
+    said = prose(text)
     for name in sorted(names, key=lambda name: (-len(name), name)):
         said = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", lambda found: title(found[0]), said)
     return said

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from assay.report.facts import HeadFacts, ReportFacts
+from assay.report.format import counted
 
 Document = Mapping[str, Any]
 
@@ -28,8 +29,7 @@ def head_findings(
         told: ``label_manifest``, ``best_params``, ``model_index`` and both trial ledgers.
 
     Returns:
-        The fields of ``HeadFacts``, and beside them ``costs``, ``funding``, ``bundles`` and ``outer_trials`` (how many
-        configurations had an out-of-sample result computed, ever).
+        The fields of ``HeadFacts``.
     """
     best, ours = told["best_params"], _ids(told["best_params"])
     return {
@@ -44,6 +44,7 @@ def head_findings(
         "costs": backtest["costs"],
         "funding": backtest["funding"],
         "bundles": told["model_index"],
+        "min_coverage": plan["learning"]["preprocess"]["min_coverage"],
         "outer_trials": len(told["outer_trials"]),
     }
 
@@ -57,13 +58,13 @@ def report_facts(workload: str, *, summary: Document, about: Document, findings:
         about: ``quality``, ``catalogue``, ``manifest`` and ``replay``.
         findings: Findings of every head.
     """
-    fields = HeadFacts.__dataclass_fields__
+    heads = {name: HeadFacts(**found) for name, found in findings.items()}
     return ReportFacts(
         workload=workload,
         verdict=summary["verdict"],
         primary=summary["primary"],
-        heads={name: HeadFacts(**{k: v for k, v in found.items() if k in fields}) for name, found in findings.items()},
-        notes=_notes(about, findings),
+        heads=heads,
+        notes=_notes(about, heads),
         catalogue=about["catalogue"],
         quality=about["quality"],
         manifest=about["manifest"],
@@ -89,25 +90,28 @@ def _over_folds(importance: pl.DataFrame) -> list[dict[str, Any]]:
     return sums.select("model", "feature", "mean", std=spread, low=low, high="high").to_dicts()
 
 
-def _notes(about: Document, findings: Mapping[str, Document]) -> list[str]:
-    funding = {found["funding"] for found in findings.values()}
-    tried = sum(found["outer_trials"] for found in findings.values())
+def _notes(about: Document, heads: Mapping[str, HeadFacts]) -> list[str]:
+    tried = sum(head.outer_trials for head in heads.values())
+    have = "has" if tried == 1 else "have"
     return [
-        *about["quality"].get("notes", []),
+        *about["quality"]["notes"],
         *_disabled(about["catalogue"]["disabled"]),
-        *sorted(funding),
+        *sorted({head.funding for head in heads.values()}),
         _replayed(about["replay"]),
-        f"{tried} configurations have had an out-of-sample result computed so far, this run included.",
+        f"{counted(tried, 'configuration')} {have} had an out-of-sample result computed so far, this run included.",
     ]
 
 
 def _disabled(disabled: Sequence[Document]) -> list[str]:
     counts = Counter(feature["reason"] for feature in disabled)
-    return [f"{count} features are left out: {reason}." for reason, count in counts.items()]
+    return [
+        f"{counted(count, 'feature')} {'is' if count == 1 else 'are'} left out: {reason}."
+        for reason, count in counts.items()
+    ]
 
 
 def _replayed(replay: Document) -> str:
-    rows = f"{replay['rows']} rows at the newest {replay['timestamps']} timestamps"
+    rows, newest = counted(replay["rows"], "row"), counted(replay["timestamps"], "newest timestamp")
     if replay["features_equal"] and replay["predictions_equal"]:
-        return f"Replay: {rows}, each recomputed from what was known then, equal the batch to the bit."
-    return f"Replay FAILED: {rows} differ between serving and batch; treat every number here as suspect."
+        return f"Replay of {rows} at the {newest}: what was known then, recomputed, equals the batch to the bit."
+    return f"Replay FAILED: serving and batch differ on {rows} at the {newest}; treat every number here as suspect."

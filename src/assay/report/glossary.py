@@ -37,8 +37,7 @@ GLOSSARY = {
     "comes next.",
     "block bootstrap": "Intervals from resampling whole stretches of time with all entities in them, because "
     "neighbouring rows are not independent.",
-    "interval": "Range of values compatible with the data, 95 % unless said otherwise. If it contains the baseline, "
-    "the difference may be luck.",
+    "interval": "Range of values compatible with the data. If it contains the baseline, the difference may be luck.",
     "effective rows": "Number of independent observations the rows are worth, after overlap of labels and entities "
     "moving together.",
     "HAC": "Standard errors that stay right when neighbouring observations are correlated (Newey-West).",

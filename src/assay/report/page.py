@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 
 from assay.report.elements import Block
 from assay.report.facts import ReportFacts
-from assay.report.format import slug, title
+from assay.report.format import percent, slug, title
 from assay.report.glossary import GLOSSARY
 from assay.report.sections.classes import class_block
 from assay.report.sections.costs import cost_block
@@ -74,8 +74,9 @@ def build_report(facts: ReportFacts) -> str:
             hero=hero(facts),
             wanted=wanted_block(facts),
             chapters=[_chapter(facts, name) for name in _order(facts)],
-            appendix=[block for block in (quality_block(facts), feature_block(facts)) if not block.empty],
+            appendix=[quality_block(facts), feature_block(facts)],
             run=run_block(facts),
+            confidence=percent(facts.declared.evaluation["confidence"]),
             glossary=GLOSSARY,
         )
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.report.facts import Facts, HeadFacts, ReportFacts
-from assay.report.format import is_number, slug, title
+from assay.report.format import is_number, percent, slug
 
 _ROLE_ORDER = {"model": 0, "volatility_only": 1, "baseline": 2}
 _MATTERING = {
@@ -61,8 +61,8 @@ class HeadView:
     @property
     def models(self) -> tuple[str, ...]:
         """All models: the lead, the other models, volatility-only twins, baselines."""
-        names = self.evaluation.get("models") or {}
-        return tuple(sorted(names, key=lambda name: (name != self.lead, _ROLE_ORDER.get(self.role(name), 3))))
+        names = self.evaluation["models"]
+        return tuple(sorted(names, key=lambda name: (name != self.lead, _ROLE_ORDER[self.role(name)])))
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -78,15 +78,14 @@ class HeadView:
     @property
     def confidence(self) -> str:
         """Coverage of the intervals, e.g. ``95 %``."""
-        return f"{100 * self.evaluation.get('confidence', 0.95):g} %"
+        return percent(self.evaluation["confidence"])
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """All metrics any model has: those that matter, then the others as described, then the undescribed."""
-        measured = {name for model in self.models for name in self.model(model).get("metrics") or {}}
-        mattering = (self.metric, *_MATTERING.get(self.facts.kind, ()))
-        ordered = dict.fromkeys((*mattering, *(self.evaluation.get("metric_info") or {}), *sorted(measured)))
-        return tuple(name for name in ordered if name in measured)
+        """All metrics: those that matter, then the others as described."""
+        described = self.evaluation["metric_info"]
+        ordered = dict.fromkeys((self.metric, *_MATTERING[self.facts.kind], *described))
+        return tuple(name for name in ordered if name in described)
 
     @property
     def key_metrics(self) -> tuple[str, ...]:
@@ -101,29 +100,24 @@ class HeadView:
 
     def model(self, name: str) -> Facts:
         """Return the evaluation of one model."""
-        found: Facts = (self.evaluation.get("models") or {})[name]
+        found: Facts = self.evaluation["models"][name]
         return found
 
     def role(self, name: str) -> str:
         """Return ``model``, ``volatility_only`` or ``baseline``."""
-        return str(self.model(name).get("role", "model"))
+        return str(self.model(name)["role"])
 
     def info(self, metric: str) -> MetricInfo:
-        """Describe a metric; an undescribed one is named by its identifier."""
-        found = (self.evaluation.get("metric_info") or {}).get(metric) or {}
-        return MetricInfo(
-            label=str(found.get("label") or title(metric)),
-            definition=str(found.get("definition") or ""),
-            unit=str(found.get("unit") or ""),
-            lower_is_better=str(found.get("better", "higher")).startswith("low"),
-        )
+        """Describe a metric."""
+        found = self.evaluation["metric_info"][metric]
+        return MetricInfo(found["label"], found["definition"], found["unit"], found["better"] == "lower")
 
     def estimate(self, model: str, metric: str) -> dict[str, Any]:
-        """Return ``{"value", "low", "high"}`` of a model on the common folds, empty when it was not measured."""
-        return dict((self.model(model).get("metrics") or {}).get(metric) or {})
+        """Return ``{"value", "low", "high"}`` of a model on the common folds."""
+        return dict(self.model(model)["metrics"][metric])
 
     def _rank(self, model: str) -> tuple[float, str]:
-        value = self.estimate(model, self.metric).get("value")
+        value = self.estimate(model, self.metric)["value"]
         sign = 1 if self.info(self.metric).lower_is_better else -1
         return (sign * value if is_number(value) else float("inf"), model)
 
@@ -147,6 +141,5 @@ def head_view(facts: ReportFacts, name: str) -> HeadView:
 
 
 def _first_metric(head: HeadFacts) -> str:
-    known = list(head.evaluation.get("metric_info") or {})
-    preferred = [name for name in _MATTERING.get(head.kind, ()) if name in known]
-    return str((preferred or known or [""])[0])
+    described = head.evaluation["metric_info"]
+    return next(str(name) for name in (*_MATTERING[head.kind], *described) if name in described)

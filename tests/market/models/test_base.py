@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from assay.market.errors import ConfigurationError
-from assay.market.models import ModelParams, ModelRule, build, decide
+from assay.market.models import ModelParams, ModelRule, build, called
 from assay.market.models.base import spread
 
 RANGE = {"low": 0.01, "high": 0.2, "log": True}
@@ -78,8 +78,8 @@ def test_tuned_values_are_validated_and_whole_numbers_stay_whole() -> None:
     ],
 )
 def test_only_the_single_most_probable_side_is_taken(probabilities: list[float], decision: int) -> None:
-    assert decide(np.array([probabilities])).tolist() == [decision]
-    assert decide(np.array([probabilities])).dtype == np.int8
+    assert called(np.array([probabilities])).tolist() == [decision]
+    assert called(np.array([probabilities])).dtype == np.int8
 
 
 def test_probabilities_go_to_their_own_columns() -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, RootModel
 
 from assay.market.errors import ConfigurationError
-from assay.market.models.base import Files, Model, ModelRule, Range, decide
+from assay.market.models.base import Files, Model, ModelRule, Range, called
 from assay.market.models.baselines import ClassPrior, Drift, LastSign, Zero
 from assay.market.models.forest import RandomForest
 from assay.market.models.lightgbm import LightGBM
@@ -13,7 +13,7 @@ from assay.market.models.linear import Logistic, Ridge
 from assay.market.models.xgboost import XGBoost
 from assay.market.workload import Kind
 
-__all__ = ["Files", "Model", "ModelParams", "ModelRule", "Range", "build", "decide", "restore"]
+__all__ = ["Files", "Model", "ModelParams", "ModelRule", "Range", "build", "called", "restore"]
 
 
 class ModelParams(

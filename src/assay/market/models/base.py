@@ -144,8 +144,8 @@ class ModelRule(Parameters):
                 raise ValueError(f"search: {name}={end} is not allowed: {error.errors()[0]['msg']}") from None
 
 
-def decide(probabilities: Floats) -> npt.NDArray[np.int8]:
-    """The class of each row: SHORT or LONG where it is the single most probable one, else NEUTRAL.
+def called(probabilities: Floats) -> npt.NDArray[np.int8]:
+    """The class that is called for each row: SHORT or LONG where it is the single most probable one, else NEUTRAL.
 
     Args:
         probabilities: Columns p_short, p_neutral, p_long, shape (n, 3).

@@ -1,7 +1,7 @@
 """Baselines that every result is held against; they learn next to nothing."""
 
 import json
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -12,105 +12,36 @@ from assay.market.workload import Kind
 FILE = "model.json"
 
 
-class ClassPrior(ModelRule):
-    """Predicts the class shares of the training part for every row."""
-
-    kind: Literal["class_prior"] = "class_prior"
-
-    heads: ClassVar[frozenset[Kind]] = frozenset({"classification"})
-    library: ClassVar[str] = "numpy"
-    inputs: ClassVar[tuple[str, ...] | None] = ()
-
-    def create(self, kind: Kind, *, seed: int) -> Model:  # noqa: ARG002
-        """An unfitted baseline."""
-        return ConstantModel(np.empty(0))
-
-    def restore(self, files: Files, kind: Kind) -> Model:  # noqa: ARG002
-        """The baseline in ``model.json``."""
-        return ConstantModel(np.array(json.loads(member(files, FILE))))
-
-
-class Zero(ModelRule):
-    """Predicts a return of zero for every row."""
-
-    kind: Literal["zero"] = "zero"
-
-    heads: ClassVar[frozenset[Kind]] = frozenset({"regression"})
-    library: ClassVar[str] = "numpy"
-    inputs: ClassVar[tuple[str, ...] | None] = ()
-
-    def create(self, kind: Kind, *, seed: int) -> Model:  # noqa: ARG002
-        """The baseline; there is nothing to fit."""
-        return ConstantModel(np.array(0.0))
-
-    def restore(self, files: Files, kind: Kind) -> Model:  # noqa: ARG002
-        """The baseline in ``model.json``."""
-        return ConstantModel(np.array(json.loads(member(files, FILE))))
-
-
-class Drift(ModelRule):
-    """Predicts the commoner direction of the training part, or its mean return, for every row.
-
-    On a market that rises, always LONG beats a coin: a direction that does not beat this is no skill.
-    """
-
-    kind: Literal["drift"] = "drift"
-
-    heads: ClassVar[frozenset[Kind]] = BOTH_KINDS
-    library: ClassVar[str] = "numpy"
-    inputs: ClassVar[tuple[str, ...] | None] = ()
-
-    def create(self, kind: Kind, *, seed: int) -> Model:  # noqa: ARG002
-        """An unfitted baseline."""
-        return DriftModel(np.empty(0) if kind == "classification" else np.array(0.0))
-
-    def restore(self, files: Files, kind: Kind) -> Model:  # noqa: ARG002
-        """The baseline in ``model.json``."""
-        return DriftModel(np.array(json.loads(member(files, FILE))))
-
-
-class LastSign(ModelRule):
-    """Predicts that the direction of the last return goes on."""
-
-    kind: Literal["last_sign"] = "last_sign"
-
-    heads: ClassVar[frozenset[Kind]] = BOTH_KINDS
-    library: ClassVar[str] = "numpy"
-    inputs: ClassVar[tuple[str, ...] | None] = ("return_1",)
-
-    def create(self, kind: Kind, *, seed: int) -> Model:  # noqa: ARG002
-        """An unfitted baseline."""
-        return LastSignModel(kind, size=0.0)
-
-    def restore(self, files: Files, kind: Kind) -> Model:
-        """The baseline in ``model.json``."""
-        return LastSignModel(kind, size=json.loads(member(files, FILE)))
-
-
 class ConstantModel:
-    """The same probabilities, or the same value, for every row."""
+    """The same probabilities, or the same value, for every row; a return of zero unless a subclass learns another."""
 
     best_iteration: int | None = None
 
-    def __init__(self, answer: Floats) -> None:
-        self._answer = answer
+    def __init__(self, kind: Kind, learned: Any = 0.0) -> None:  # noqa: ANN401  a number or a list of them
+        self._kind, self._learned = kind, np.asarray(learned, dtype=np.float64)
 
-    def fit(self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None = None) -> None:  # noqa: ARG002
-        """Count the classes; a constant value needs no fit."""
-        if self._answer.ndim:
-            self._answer = np.bincount(class_codes(y), minlength=len(CLASSES)) / len(y)
+    def fit(self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None = None) -> None:
+        """A constant that is given needs no fit."""
 
     def predict(self, X: Matrix) -> Floats:
         """Probabilities (n, 3) or values (n,)."""
-        return np.tile(self._answer, (len(X), 1)) if self._answer.ndim else np.full(len(X), self._answer)
+        return np.tile(self._learned, (len(X), 1)) if self._learned.ndim else np.full(len(X), self._learned)
 
     def importance(self) -> Floats:
         """No inputs, no weights."""
         return np.empty(0)
 
     def dump(self) -> dict[str, bytes]:
-        """The answer as JSON."""
-        return {FILE: json.dumps(self._answer.tolist()).encode()}
+        """What was learned as JSON."""
+        return {FILE: json.dumps(self._learned.tolist()).encode()}
+
+
+class PriorModel(ConstantModel):
+    """The class shares of the training part for every row."""
+
+    def fit(self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None = None) -> None:  # noqa: ARG002
+        """Count the classes."""
+        self._learned = np.bincount(class_codes(y), minlength=len(CLASSES)) / len(y)
 
 
 class DriftModel(ConstantModel):
@@ -118,33 +49,28 @@ class DriftModel(ConstantModel):
 
     def fit(self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None = None) -> None:  # noqa: ARG002
         """Count both sides, or average."""
-        if self._answer.ndim:
+        if self._kind == "classification":
             side = 1 if np.sum(y > 0) >= np.sum(y < 0) else -1
-            self._answer = np.where(np.array(CLASSES) == side, 0.5, 0.25)
+            self._learned = np.where(np.array(CLASSES) == side, 0.5, 0.25)
         else:
-            self._answer = np.array(np.mean(y, dtype=np.float64))
+            self._learned = np.array(np.mean(y, dtype=np.float64))
 
 
-class LastSignModel:
+class LastSignModel(ConstantModel):
     """Half the probability, or the mean absolute training target, on the side of the last return.
 
     A last return of zero, or a missing one, has no side: even probabilities, value zero.
     """
 
-    best_iteration: int | None = None
-
-    def __init__(self, kind: Kind, size: float) -> None:
-        self._kind, self._size = kind, size
-
     def fit(self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None = None) -> None:  # noqa: ARG002
         """Measure the mean absolute training target."""
-        self._size = float(np.abs(np.asarray(y, dtype=np.float64)).mean())
+        self._learned = np.array(np.abs(np.asarray(y, dtype=np.float64)).mean())
 
     def predict(self, X: Matrix) -> Floats:
         """Probabilities (n, 3) or values (n,)."""
         side = np.sign(np.nan_to_num(X[:, 0].astype(np.float64)))
         if self._kind == "regression":
-            return side * self._size
+            return np.asarray(side * self._learned)
         out = np.where(side[:, None] == np.array(CLASSES), 0.5, 0.25)
         out[side == 0] = 1 / len(CLASSES)
         return out
@@ -153,6 +79,57 @@ class LastSignModel:
         """All weight on the last return."""
         return np.ones(1)
 
-    def dump(self) -> dict[str, bytes]:
-        """The mean absolute training target as JSON."""
-        return {FILE: json.dumps(self._size).encode()}
+
+class BaselineRule(ModelRule):
+    """What the baselines share: no parameters, no features, one short JSON file."""
+
+    heads: ClassVar[frozenset[Kind]] = BOTH_KINDS
+    library: ClassVar[str] = "numpy"
+    inputs: ClassVar[tuple[str, ...] | None] = ()
+    fitted_by: ClassVar[type[ConstantModel]]
+
+    def create(self, kind: Kind, *, seed: int) -> Model:  # noqa: ARG002
+        """An unfitted baseline; nothing is drawn at random."""
+        return self.fitted_by(kind)
+
+    def restore(self, files: Files, kind: Kind) -> Model:
+        """The baseline in ``model.json``."""
+        return self.fitted_by(kind, json.loads(member(files, FILE)))
+
+
+class ClassPrior(BaselineRule):
+    """Predicts the class shares of the training part for every row."""
+
+    kind: Literal["class_prior"] = "class_prior"
+
+    heads: ClassVar[frozenset[Kind]] = frozenset({"classification"})
+    fitted_by: ClassVar[type[ConstantModel]] = PriorModel
+
+
+class Zero(BaselineRule):
+    """Predicts a return of zero for every row."""
+
+    kind: Literal["zero"] = "zero"
+
+    heads: ClassVar[frozenset[Kind]] = frozenset({"regression"})
+    fitted_by: ClassVar[type[ConstantModel]] = ConstantModel
+
+
+class Drift(BaselineRule):
+    """Predicts the commoner direction of the training part, or its mean return, for every row.
+
+    On a market that rises, always LONG beats a coin: a direction that does not beat this is no skill.
+    """
+
+    kind: Literal["drift"] = "drift"
+
+    fitted_by: ClassVar[type[ConstantModel]] = DriftModel
+
+
+class LastSign(BaselineRule):
+    """Predicts that the direction of the last return goes on."""
+
+    kind: Literal["last_sign"] = "last_sign"
+
+    inputs: ClassVar[tuple[str, ...] | None] = ("return_1",)
+    fitted_by: ClassVar[type[ConstantModel]] = LastSignModel

@@ -31,9 +31,5 @@ def measure(
 ) -> tuple[Document, list[Document]]:
     """What every model earned, and the record of every configuration whose result was computed."""
     fixed = Plan.model_validate(plan)
-    told = {
-        "models": trading.measure(ledger, fixed, params),
-        "costs": params.costs.model_dump(mode="json"),
-        "funding": trading.describe_funding(bars, ledger, params, settlements),
-    }
+    told = trading.measure(bars, ledger, fixed, rule=params, settlements=settlements)
     return told, trading.outer_trials(ledger, fixed, params)

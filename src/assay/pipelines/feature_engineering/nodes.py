@@ -4,12 +4,11 @@ from typing import Any
 
 import polars as pl
 
-from assay.market import features
+from assay.market import features, prepared
 from assay.market.execution import Execution
 from assay.market.features import FeatureRule
 from assay.market.labels import LabelRule, make_labels
 from assay.market.plan import Learning, make_plan
-from assay.market.tables import KEY
 from assay.market.workload import Head
 
 Document = dict[str, Any]
@@ -32,4 +31,4 @@ def plan(labels: pl.DataFrame, manifest: Document, catalogue: Document, params: 
 
 def assemble(feature_table: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     """The prepared dataset: labels and features side by side, one row per decision."""
-    return labels.join(feature_table, on=KEY, how="left", maintain_order="left")
+    return prepared.assemble(feature_table, labels)

@@ -7,7 +7,8 @@ import polars as pl
 from assay.market import evaluation
 from assay.market.evaluation import EvaluationRule
 from assay.market.plan import Plan
-from assay.market.verdict import Primary, verdict
+from assay.market.trading import BUY_AND_HOLD
+from assay.market.verdict import Backtest, Primary, VerdictRule, verdict
 from assay.report import build_report, comparison_table
 from assay.report.gather import head_findings, report_facts
 
@@ -25,14 +26,12 @@ def gather(**parts: Any) -> Document:  # noqa: ANN401
     return head_findings(**parts)
 
 
-def judge(primary: Primary, **findings: Document) -> Document:
+def judge(primary: Primary, rule: VerdictRule, **findings: Document) -> Document:
     """The verdict on the declared primary."""
     found = findings[primary.head]
-    earned = found["backtest"][primary.model]["performance"]
-    return {
-        "primary": primary.model_dump(mode="json"),
-        "verdict": verdict(found["evaluation"], earned, primary=primary),
-    }
+    judged, held = (found["backtest"][name]["performance"] for name in (primary.model, BUY_AND_HOLD))
+    told = verdict(found["evaluation"], Backtest(judged, held), primary=primary, rule=rule)
+    return {"primary": primary.model_dump(mode="json"), "verdict": told}
 
 
 def write(summary: Document, *, workload: str, heads: tuple[str, ...], **known: Document) -> tuple[str, pl.DataFrame]:

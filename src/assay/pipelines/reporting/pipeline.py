@@ -35,9 +35,10 @@ def _write(workload: Workload) -> Pipeline:
     heads = tuple(head.name for head in workload.heads)
     findings = {head: f"{head}/findings" for head in heads}
     write = bind(nodes.write, workload=workload.name, heads=heads)
+    declared = {"primary": "params:primary", "rule": "params:verdict"}
     return Pipeline(
         [
-            node(nodes.judge, {"primary": "params:primary", **findings}, "summary", name="judge"),
+            node(nodes.judge, declared | findings, "summary", name="judge"),
             node(write, {"summary": "summary", **ABOUT, **findings}, ["report", "comparison"], name="write"),
         ]
     )

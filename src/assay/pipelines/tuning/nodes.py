@@ -9,7 +9,7 @@ from assay.console import track
 from assay.market.models import ModelParams
 from assay.market.plan import Plan
 from assay.market.prepared import split_input
-from assay.market.tuning import TuningPlan, tune
+from assay.market.tuning import TuningPlan, collect_trials, tune
 
 Document = dict[str, Any]
 
@@ -23,16 +23,11 @@ def search(
     """Trials of one model and the best of them."""
     fixed = Plan.model_validate(plan)
     features, labels = split_input(model_input)
-    what = TuningPlan(recipe=fixed.recipe(params, {}), budget=fixed.learning.tuning, storage=studies)
+    learning = fixed.learning
+    what = TuningPlan(fixed.recipe(params, {}), learning.tuning, embargo=learning.splits.embargo, storage=studies)
     return asdict(tune(features, labels, fixed.receipts, plan=what, track=track))
 
 
 def collect(**trials: Document) -> tuple[Document, list[Document]]:
     """Best values by model with the trials they came from, and all trials of the head for the ledger."""
-    best = {
-        model: {"values": found["best"], "trials": [trial["id"] for trial in found["trials"]]}
-        for model, found in trials.items()
-    }
-    return best, [
-        {"model": model, "scope": "inner", **trial} for model, found in trials.items() for trial in found["trials"]
-    ]
+    return collect_trials(trials)

@@ -9,7 +9,7 @@ from assay.market import walk_forward
 from assay.market.models import ModelParams
 from assay.market.plan import Plan
 from assay.market.prepared import split_input
-from assay.market.walk_forward import importance_table
+from assay.market.tables import stack_by_model
 
 Document = dict[str, Any]
 Files = dict[str, bytes]
@@ -18,22 +18,18 @@ Files = dict[str, bytes]
 def validate(
     model_input: pl.DataFrame, plan: Document, best: Document, params: ModelParams, *, model: str
 ) -> tuple[pl.DataFrame, Files]:
-    """Out-of-sample predictions of one model, and the models of its folds."""
+    """Out-of-sample predictions of one model, and the models of its folds with their receipts."""
     fixed = Plan.model_validate(plan)
     features, labels = split_input(model_input)
     recipe = fixed.recipe(params, best.get(model, {}))
-    return walk_forward.validate(features, labels, fixed.receipts, plan=recipe, track=track)[:2]
+    return walk_forward.validate(features, labels, fixed.receipts, plan=recipe, track=track)
 
 
 def collect(**predictions: pl.DataFrame) -> pl.DataFrame:
     """All out-of-sample predictions of a head, one model after the other."""
-    return _stack(predictions)
+    return stack_by_model(predictions)
 
 
 def rank_features(**fold_models: Files) -> pl.DataFrame:
     """Importance of each feature in each fold of each model."""
-    return _stack({model: importance_table(files) for model, files in fold_models.items()})
-
-
-def _stack(tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    return pl.concat(table.select(pl.lit(model).alias("model"), pl.all()) for model, table in tables.items())
+    return walk_forward.rank_features(fold_models)

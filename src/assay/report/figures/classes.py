@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from assay.report.figures.canvas import INK, LONG, MUTED, NEUTRAL, SHORT, SURFACE, THIRD, axes, draw
+from assay.market.tables import CLASS_NAMES
+from assay.report.figures.canvas import LONG, MUTED, NEUTRAL, SHORT, SURFACE, THIRD, axes, draw
 from assay.report.format import number
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LEAST = 0.19  # share of a bar that a class needs to carry its name
-_COLOURS = {"SHORT": SHORT, "NEUTRAL": NEUTRAL, "LONG": LONG}
+_COLOURS = dict(zip(CLASS_NAMES, (SHORT, NEUTRAL, LONG), strict=True))
 
 
 def class_bars(rows: Mapping[str, Mapping[str, float]], *, slug: str) -> Markup:
@@ -42,11 +43,11 @@ def class_bars(rows: Mapping[str, Mapping[str, float]], *, slug: str) -> Markup:
 def _stack(panel: "Axes", row: int, shares: Mapping[str, float]) -> None:
     left = 0.0
     for name, share in shares.items():
-        panel.barh(row, share, left=left, height=0.56, color=_COLOURS.get(name, INK), edgecolor=SURFACE, linewidth=2)
+        panel.barh(row, share, left=left, height=0.56, color=_COLOURS[name], edgecolor=SURFACE, linewidth=2)
         style: dict[str, Any] = {"color": SURFACE, "ha": "center", "va": "center", "fontsize": 11}
         if share > _LEAST:
             panel.text(left + share / 2, row - 0.12, name, **style)
-            panel.text(left + share / 2, row + 0.12, f"{100 * share:.0f} %", **style)
+            panel.text(left + share / 2, row + 0.12, number(share, "share"), **style)
         left += share
 
 

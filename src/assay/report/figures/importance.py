@@ -7,20 +7,18 @@ from markupsafe import Markup
 
 from assay.report.figures.canvas import ACCENT, INK, THIRD, axes, draw
 from assay.report.figures.intervals import shortened, value_ticks
-from assay.report.format import is_number
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _ROW = 22
 
 
 def importance_figure(rows: Sequence[dict[str, Any]], *, wide: bool, slug: str, title: str) -> Markup:
-    """Draw bars of mean importance with its spread over the folds: lowest to highest, or one standard deviation.
+    """Draw bars of mean importance with its lowest and highest fold.
 
     Args:
-        rows: ``feature``, ``mean``, ``std`` and optionally ``low``, ``high``, largest first.
+        rows: ``feature``, ``mean``, ``low`` and ``high``, largest first.
         wide: For a wide screen; otherwise small.
         slug: Unique on the page.
         title: Name of the model, for the description read aloud.
@@ -36,7 +34,7 @@ def importance_figure(rows: Sequence[dict[str, Any]], *, wide: bool, slug: str, 
         panel.tick_params(axis="y", labelcolor=INK)
         panel.barh(range(len(rows)), [row["mean"] for row in rows], height=0.6, color=ACCENT, alpha=0.8)
         for place, row in enumerate(rows):
-            _whisker(panel, place, row)
+            panel.plot([row["low"], row["high"]], [place, place], color=INK, linewidth=1.4)
         panel.grid(axis="x")
         panel.set_xlim(left=min(0.0, *(row["mean"] for row in rows)))
         panel.spines[["left", "bottom"]].set_visible(False)
@@ -45,14 +43,3 @@ def importance_figure(rows: Sequence[dict[str, Any]], *, wide: bool, slug: str, 
     said = ", ".join(str(row["feature"]) for row in rows[:5])
     label = f"Feature importance of {title}, mean and spread over folds; largest: {said}"
     return draw(paint, (490 if wide else THIRD, 30 + _ROW * len(rows)), slug=slug, label=label)
-
-
-def _whisker(panel: "Axes", place: int, row: dict[str, Any]) -> None:
-    low, high, spread = (row.get(name) for name in ("low", "high", "std"))
-    if is_number(low) and is_number(high):
-        ends = [low, high]
-    elif is_number(spread):
-        ends = [row["mean"] - spread, row["mean"] + spread]
-    else:
-        return
-    panel.plot(ends, [place, place], color=INK, linewidth=1.4)

@@ -1,4 +1,4 @@
-"""Dots with their 95 % intervals: one panel per metric, baselines drawn as the reference."""
+"""Dots with their intervals: one panel per metric, baselines drawn as the reference."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from assay.report.figures.canvas import ACCENT, INK, LINE, MUTED, SURFACE, THIRD, axes, draw
-from assay.report.format import interval, number
+from assay.report.format import NARROW, interval, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +38,7 @@ def interval_panel(
         unit: Unit of the values.
         reference: A value marked by a dashed line, usually the strongest baseline.
         slug: Unique on the page.
-        title: Name of the metric, for the description read aloud.
+        title: What is shown, for the description read aloud.
 
     Returns:
         Inline SVG.
@@ -124,14 +124,14 @@ def value_ticks(panel: "Axes", unit: str, *, axis: str = "x", count: int = 4) ->
 
 def short_number(value: float, unit: str) -> str:
     """Write a tick value: percentages as such, other numbers without trailing zeros."""
-    percent = number(0.5, unit).endswith("%")
-    text = f"{round(100 * value, 6):g}" if percent else f"{round(value, 10):g}"
-    return text.replace("-", "\u2212") + (" %" if percent else "")
+    share = number(0.5, unit).endswith("%")
+    text = f"{round(100 * value, 6):g}" if share else f"{round(value, 10):g}"
+    return text.replace("-", "\u2212") + (f"{NARROW}%" if share else "")
 
 
 def _spoken(estimates: Sequence[Estimate], unit: str, title: str) -> str:
     said = [f"{e.label} {number(e.value, unit)} {interval(e.low, e.high, unit)}".strip() for e in estimates]
-    return f"{title}, value and 95 % interval: " + "; ".join(said)
+    return f"{title}: " + "; ".join(said)
 
 
 def interval_bar(estimate: Estimate, references: Sequence[Estimate], *, unit: str, slug: str, title: str) -> Markup:
@@ -142,7 +142,7 @@ def interval_bar(estimate: Estimate, references: Sequence[Estimate], *, unit: st
         references: Baselines; only their values are drawn.
         unit: Unit of the values.
         slug: Unique on the page.
-        title: For the description read aloud.
+        title: What is shown, for the description read aloud.
 
     Returns:
         Inline SVG.

@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from assay.market.tables import CLASS_NAMES
 from assay.report.figures.canvas import LONG, MUTED, NEUTRAL, SHORT, THIRD, axes, draw
 from assay.report.figures.thin import evenly
-from assay.report.format import MISSING, is_number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_COLOURS = {"SHORT": SHORT, "NEUTRAL": NEUTRAL, "LONG": LONG}
+_COLOURS = dict(zip(CLASS_NAMES, (SHORT, NEUTRAL, LONG), strict=True))
 
 
 def roc_figure(curves: dict[str, dict[str, Any]], *, slug: str, title: str) -> Markup:
@@ -30,7 +30,7 @@ def roc_figure(curves: dict[str, dict[str, Any]], *, slug: str, title: str) -> M
         panel = axes(figure, margins=(40, 8, 8, 40))
         panel.plot([0, 1], [0, 1], color=MUTED, linewidth=1, dashes=(3, 3))
         for row, (name, curve) in enumerate(curves.items()):
-            colour = _COLOURS.get(name, MUTED)
+            colour = _COLOURS[name]
             kept = evenly(len(curve["fpr"]), 160)
             panel.plot([curve["fpr"][i] for i in kept], [curve["tpr"][i] for i in kept], color=colour, linewidth=1.8)
             panel.text(0.98, 0.06 + 0.09 * (len(curves) - 1 - row), _legend(name, curve), color=colour, ha="right")
@@ -43,5 +43,4 @@ def roc_figure(curves: dict[str, dict[str, Any]], *, slug: str, title: str) -> M
 
 
 def _legend(name: str, curve: dict[str, Any]) -> str:
-    area = f"{curve['auc']:.3f}" if is_number(curve.get("auc")) else MISSING
-    return f"{name}  AUC {area}"
+    return f"{name}  AUC {curve['auc']:.3f}"

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from assay.market.trading import BUY_AND_HOLD
 from assay.report.elements import Block, Cell, Column, Figure, Table, estimate_cell
 from assay.report.figures.curves import Curve, equity_figure
-from assay.report.format import interval, is_number, number, opening, plain, title
+from assay.report.format import counted, interval, is_number, number, opening, plain, prose, title
 from assay.report.view import HeadView
 
-HOLD = "buy and hold"
 Measures = Mapping[str, tuple[str, str]]  # label and unit
 _LASTED = "max_drawdown_bars"
 _LEDE = (
@@ -25,7 +25,6 @@ _MEASURES = {
     "max_drawdown": ("Max drawdown", "share"),
     "win_rate": ("Win rate", "share"),
     "profit_factor": ("Profit factor", "ratio"),
-    "turnover": ("Turnover", "ratio"),
     "turnover_per_year": ("Turnover a year", "ratio"),
     "exposure": ("Exposure", "share"),
     "bars": ("Bars", "bars"),
@@ -46,65 +45,54 @@ def cost_block(view: HeadView) -> Block:
         view: The head.
 
     Returns:
-        The block; empty when the head was not backtested.
+        The block.
     """
     return Block(
         f"{view.slug}-costs",
         "After costs",
         _LEDE,
         reading=_reading(view),
-        figures=_figures(view),
-        tables=_tables(view) if view.facts.backtest else (),
+        figures=[_figure(view)],
+        tables=_tables(view),
     )
 
 
 def performance(view: HeadView, name: str) -> Mapping[str, Any]:
-    """Return the performance of a model or of buy and hold; empty when it was not backtested."""
-    found: Mapping[str, Any] = (view.facts.backtest.get(name) or {}).get("performance") or {}
+    """Return the performance of a model or of buy and hold."""
+    found: Mapping[str, Any] = view.facts.backtest[name]["performance"]
     return found
 
 
 def curves(view: HeadView, names: list[str], *, limit: int) -> list[Curve]:
-    """Read the equity curves that exist among ``names``, the lead last so that it is drawn on top."""
-    found = [(name, (view.facts.backtest.get(name) or {}).get("curve") or {}) for name in names]
+    """Read the equity curves of ``names``, the lead last so that it is drawn on top."""
     return [
-        Curve.read(title(name), curve, part=_part(view, name), limit=limit)
-        for name, curve in reversed(found)
-        if curve.get("equity")
+        Curve.read(title(name), view.facts.backtest[name]["curve"], part=_part(view, name), limit=limit)
+        for name in reversed(names)
     ]
 
 
 def _part(view: HeadView, name: str) -> str:
-    return "lead" if name == view.lead else "market" if name == HOLD else "other"
+    return "lead" if name == view.lead else "market" if name == BUY_AND_HOLD else "other"
 
 
-def _figures(view: HeadView) -> list[Figure]:
-    names = [*view.top, HOLD]
+def _figure(view: HeadView) -> Figure:
+    names = [*view.top, BUY_AND_HOLD]
     wide, narrow = (curves(view, names, limit=limit) for limit in (600, 240))
-    if not wide:
-        return []
     slug = f"{view.slug}-equity"
-    return [
-        Figure(
-            "Equity and drawdown after costs",
-            equity_figure(wide, wide=True, slug=f"{slug}-wide"),
-            equity_figure(narrow, wide=False, slug=f"{slug}-narrow"),
-            f"Equity starts at 1. Strong line: {title(view.lead)}; thin: next best models; dashed: buy and hold.",
-            "whole",
-        )
-    ]
+    return Figure(
+        "Equity and drawdown after costs",
+        equity_figure(wide, wide=True, slug=f"{slug}-wide"),
+        equity_figure(narrow, wide=False, slug=f"{slug}-narrow"),
+        f"Equity starts at 1. Strong line: {title(view.lead)}; thin: next best models; dashed: buy and hold.",
+        "whole",
+    )
 
 
 def _tables(view: HeadView) -> list[Table]:
-    names = [name for name in view.models if name in view.facts.backtest]
-    names += [name for name in view.facts.backtest if name not in names]
-    measured = {measure for name in names for measure in performance(view, name)}
-    others = {name: (title(name), "") for name in sorted(measured - {*_MEASURES, *_FROM_GROSS_TO_NET, _LASTED})}
-    risk = {name: spec for name, spec in (_MEASURES | others).items() if name in measured}
-    money = {name: spec for name, spec in _FROM_GROSS_TO_NET.items() if name in measured}
+    names = [*(name for name in view.models if name in view.facts.backtest), BUY_AND_HOLD]
     return [
-        Table("Performance after costs", *_grid(view, names, risk)),
-        Table("From gross to net", *_grid(view, names, money), note=_assumptions(view)),
+        Table("Performance after costs", *_grid(view, names, _MEASURES)),
+        Table("From gross to net", *_grid(view, names, _FROM_GROSS_TO_NET), note=_assumptions(view)),
     ]
 
 
@@ -118,15 +106,14 @@ def _grid(view: HeadView, names: list[str], specs: Measures) -> tuple[list[Colum
 
 
 def _cell(found: Mapping[str, Any], measure: str, unit: str) -> Cell:
-    lasted = found.get(_LASTED)
-    if measure == "max_drawdown" and is_number(lasted):
-        return Cell(number(found.get(measure), unit), f"{number(lasted, 'bars')} bars")
-    return estimate_cell(found.get(measure), unit)
+    if measure == "max_drawdown":
+        return Cell(number(found[measure], unit), counted(found[_LASTED], "bar"))
+    return estimate_cell(found[measure], unit)
 
 
 def _assumptions(view: HeadView) -> str:
-    costs = f"Costs: {plain(view.facts.costs)}. " if view.facts.costs else ""
-    return f"{costs}{view.facts.funding} Turnover is in multiples of the capital; costs are shares of it.".strip()
+    turnover = "Turnover is in multiples of the capital; costs are shares of it."
+    return f"Costs: {plain(view.facts.costs)}. {prose(view.facts.funding)} {turnover}"
 
 
 def _name_cell(view: HeadView, name: str) -> Cell:
@@ -135,14 +122,10 @@ def _name_cell(view: HeadView, name: str) -> Cell:
 
 
 def _reading(view: HeadView) -> str:
-    mine, held = performance(view, view.lead), performance(view, HOLD)
-    if not is_number(mine.get("total_return")):
-        return ""
-    said = f"{opening(title(view.lead))} returned {number(mine['total_return'], 'share')} after costs"
-    sharpe = mine.get("sharpe")
-    if isinstance(sharpe, dict) and is_number(sharpe.get("value")):
-        ends = interval(sharpe.get("low"), sharpe.get("high"), "ratio")
+    mine, held = (performance(view, name)["total_return"] for name in (view.lead, BUY_AND_HOLD))
+    sharpe = performance(view, view.lead)["sharpe"]
+    said = f"{opening(title(view.lead))} returned {number(mine, 'share')} after costs"
+    if is_number(sharpe["value"]):
+        ends = interval(sharpe["low"], sharpe["high"], "ratio")
         said += f" (Sharpe {number(sharpe['value'], 'ratio')} {ends})".replace(" )", ")")
-    if is_number(held.get("total_return")):
-        said += f"; buy and hold returned {number(held['total_return'], 'share')}"
-    return f"{said}."
+    return f"{said}; buy and hold returned {number(held, 'share')}."

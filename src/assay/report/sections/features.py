@@ -6,11 +6,11 @@ from typing import Any
 
 from assay.report.elements import Block, Cell, Column, Drawer, Table
 from assay.report.facts import ReportFacts
-from assay.report.format import MISSING, number, opening, quantity, title
+from assay.report.format import MISSING, counted, number, opening, prose, quantity, title
 
 _LEDE = (
     "Every feature uses only what was known at its row's time. Coverage is the share of rows on which it is defined; a "
-    "feature enters a fold only with at least half of its training part covered."
+    "feature enters a fold only with at least {} of its training part covered."
 )
 
 
@@ -21,12 +21,12 @@ def feature_block(facts: ReportFacts) -> Block:
         facts: The facts of the report.
 
     Returns:
-        The block; empty without a catalogue.
+        The block.
     """
     families: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for feature in facts.catalogue.get("features") or ():
-        families[str(feature.get("family") or "other")].append(feature)
-    disabled = facts.catalogue.get("disabled") or ()
+    for feature in facts.catalogue["features"]:
+        families[feature["family"]].append(feature)
+    disabled = facts.catalogue["disabled"]
     drawers = [
         Drawer(f"{opening(title(family))} ({len(found)})", [_table(family, found)])
         for family, found in sorted(families.items())
@@ -36,7 +36,7 @@ def feature_block(facts: ReportFacts) -> Block:
     return Block(
         "features",
         "Features",
-        _LEDE,
+        _LEDE.format(number(facts.declared.min_coverage, "share")),
         reading=_reading(facts, families, len(disabled)),
         more=drawers,
     )
@@ -57,32 +57,29 @@ def _table(family: str, features: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _row(feature: Mapping[str, Any]) -> list[Cell]:
-    sources = feature.get("sources") or ()
     return [
-        Cell(str(feature.get("name")), mark="text code"),
-        Cell(str(feature.get("definition") or MISSING), mark="text prose"),
-        Cell(str(feature.get("unit") or MISSING), mark="text"),
-        Cell(quantity(feature.get("window"))),
-        Cell(quantity(feature.get("warm_up"))),
-        Cell(number(feature.get("coverage"), "share")),
-        Cell(sources if isinstance(sources, str) else ", ".join(map(str, sources)), mark="text"),
-        Cell(str(feature.get("reference") or MISSING), mark="text"),
+        Cell(feature["name"], mark="text code"),
+        Cell(feature["definition"], mark="text prose"),
+        Cell(feature["unit"], mark="text"),
+        Cell(quantity(feature["window"])),
+        Cell(quantity(feature["warm_up"])),
+        Cell(number(feature["coverage"], "share")),
+        Cell(", ".join(feature["sources"]), mark="text"),
+        Cell(feature["reference"] or MISSING, mark="text"),
     ]
 
 
 def _disabled(disabled: Sequence[Mapping[str, Any]]) -> Table:
     columns = [Column("Disabled feature", mark="text"), Column("Why", mark="text")]
     rows = [
-        [Cell(str(f.get("name")), mark="text code"), Cell(str(f.get("reason")), mark="text prose")] for f in disabled
+        [Cell(feature["name"], mark="text code"), Cell(prose(feature["reason"]), mark="text prose")]
+        for feature in disabled
     ]
     return Table("Left out of this run", columns, rows)
 
 
 def _reading(facts: ReportFacts, families: Mapping[str, Sequence[object]], disabled: int) -> str:
     total = sum(len(found) for found in families.values())
-    if not total:
-        return ""
-    identity = facts.catalogue.get("feature_set_id")
-    said = f"{total} features in {len(families)} families"
+    said = f"{counted(total, 'feature')} in {counted(len(families), 'family', 'families')}"
     said += f", {disabled} disabled" if disabled else ""
-    return f"{said}. Feature set {identity}." if identity else f"{said}."
+    return f"{said}. Feature set {facts.catalogue['feature_set_id']}."

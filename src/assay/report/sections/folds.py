@@ -6,7 +6,7 @@ from typing import Any
 
 from assay.report.elements import Block, Cell, Column, Drawer, Figure, Table, value_cell
 from assay.report.figures.folds import FoldSeries, fold_strip
-from assay.report.format import MISSING, day, is_number, number, opening, title
+from assay.report.format import MISSING, counted, day, is_number, number, opening, title
 from assay.report.view import HeadView
 
 _LEDE = (
@@ -30,18 +30,18 @@ def fold_block(view: HeadView) -> Block:
         "Fold by fold",
         _LEDE,
         reading=_reading(view),
-        figures=[_strip(view, metric) for metric in view.key_metrics[:3]] if _folds(view) else (),
+        figures=[_strip(view, metric) for metric in view.key_metrics[:3]],
         tables=tables[:1],
         more=[Drawer("Other metrics per fold", tables[1:])] if tables[1:] else (),
     )
 
 
 def _folds(view: HeadView) -> list[int]:
-    return sorted({int(entry["fold"]) for model in view.models for entry in view.model(model).get("folds") or ()})
+    return sorted({int(entry["fold"]) for model in view.models for entry in view.model(model)["folds"]})
 
 
 def _values(view: HeadView, model: str, metric: str) -> list[float | None]:
-    found = {int(entry["fold"]): entry.get(metric) for entry in view.model(model).get("folds") or ()}
+    found = {int(entry["fold"]): entry[metric] for entry in view.model(model)["folds"]}
     return [value if is_number(value := found.get(fold)) else None for fold in _folds(view)]
 
 
@@ -56,11 +56,11 @@ def _strip(view: HeadView, metric: str) -> Figure:
 
 
 def _table(view: HeadView, metric: str) -> Table:
-    info, common = view.info(metric), view.evaluation.get("common_folds") or ()
+    info, common = view.info(metric), view.evaluation["common_folds"]
     spans = {receipt["fold"]: _months(receipt) for receipt in view.facts.receipts}
-    folds = [Column(f"Fold {fold}", spans.get(fold, "")) for fold in _folds(view)]
+    folds = [Column(f"Fold {fold}", spans[fold]) for fold in _folds(view)]
     columns = [Column("Model", mark="text"), *folds, Column("Mean ± std", "all folds")]
-    note = f"Models are compared on the common folds {', '.join(map(str, common))}." if common else ""
+    note = f"Models are compared on the common {'fold' if len(common) == 1 else 'folds'} {', '.join(map(str, common))}."
     return Table(f"{info.label} per fold", columns, [_row(view, name, metric) for name in view.shown], note=note)
 
 
@@ -71,7 +71,7 @@ def _months(receipt: Mapping[str, Any]) -> str:
 def _row(view: HeadView, model: str, metric: str) -> list[Cell]:
     unit = view.info(metric).unit
     entry = view.model(model)
-    mean, std = ((entry.get(name) or {}).get(metric) for name in ("fold_mean", "fold_std"))
+    mean, std = (entry[name][metric] for name in ("fold_mean", "fold_std"))
     spread = f"{number(mean, unit)} ± {number(std, unit)}" if is_number(mean) else MISSING
     mark = "lead" if model == view.lead else "" if view.role(model) == "model" else "quiet"
     values = [value_cell(value, unit, mark=mark) for value in _values(view, model, metric)]
@@ -88,6 +88,6 @@ def _reading(view: HeadView) -> str:
         return f"{opening(title(view.lead))}: {info.label} between {ends}."
     above = sum(value > 0 for value in values)
     return (
-        f"{opening(title(view.lead))}: {info.label} is above zero in {above} of {len(values)} folds, "
+        f"{opening(title(view.lead))}: {info.label} is above zero in {above} of {counted(len(values), 'fold')}, "
         f"mean {number(fmean(values), info.unit)}."
     )

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from assay.market.trading import BUY_AND_HOLD
 from assay.report.elements import Figure
 from assay.report.facts import LEVELS, ReportFacts
 from assay.report.figures.curves import sparkline
 from assay.report.figures.intervals import Estimate, interval_bar
-from assay.report.format import MISSING, day, interval, is_number, number, opening, quantity, spelled, title
-from assay.report.sections.costs import HOLD, curves, performance
-from assay.report.sections.models import best_baseline, estimates, finite
+from assay.report.format import counted, day, interval, number, opening, prose, quantity, spelled, title
+from assay.report.sections.costs import curves, performance
+from assay.report.sections.models import best_baseline, estimates
 from assay.report.view import HeadView, head_view
 
 _MEANINGS = {
@@ -39,7 +39,7 @@ class Hero:
     level: str
     levels: Sequence[tuple[str, str]]
     headline: str
-    reasons: Sequence[tuple[str, str]]
+    reasons: Sequence[Mapping[str, str]]
     about: Sequence[tuple[str, str]]
     cards: Sequence[Card]
     notes: Sequence[str]
@@ -59,38 +59,25 @@ def hero(facts: ReportFacts) -> Hero:
     return Hero(
         level=verdict["level"],
         levels=[(level, _MEANINGS[level]) for level in LEVELS],
-        headline=opening(spelled(verdict.get("headline") or verdict["level"], view.models)),
-        reasons=[_led(spelled(reason, view.models)) for reason in verdict.get("reasons") or ()],
+        headline=opening(spelled(verdict["headline"], view.models)),
+        reasons=[{name: spelled(text, view.models) for name, text in reason.items()} for reason in verdict["reasons"]],
         about=_about(facts, view),
-        cards=[card for card in (_metric_card(view), _sharpe_card(view), _equity_card(view)) if card],
-        notes=[str(note) for note in facts.notes],
+        cards=[_metric_card(view), _sharpe_card(view), _equity_card(view)],
+        notes=[prose(note) for note in facts.notes],
     )
 
 
-def _led(reason: str) -> tuple[str, str]:
-    """Split ``Profit: the net ...`` into what it is about and what it says."""
-    about, colon, said = reason.partition(": ")
-    return (about, opening(said)) if colon and len(about) < 48 and "(" not in about else ("", reason)
-
-
 def _about(facts: ReportFacts, view: HeadView) -> list[tuple[str, str]]:
-    found, run = view.evaluation, facts.manifest.get("run") or {}
-    span = found.get("span") or (None, None)
-    rows = [
+    found, span = view.evaluation, view.evaluation["span"]
+    worth = quantity(round(found["effective_rows"]))
+    return [
         ("Declared primary", f"{title(view.lead)} on {title(view.name)}, judged by {view.info(view.metric).label}"),
         ("Out-of-sample span", f"{day(span[0])} to {day(span[1])}"),
-        ("Test rows", _rows(found)),
-        ("Entities", quantity(found.get("entities"))),
-        ("Horizon", f"{quantity(found.get('horizon'))} bars"),
-        ("Run", quantity(run.get("run_id") or run.get("id"))),
+        ("Test rows", f"{quantity(found['rows'])}, worth {worth} independent ones"),
+        ("Entities", quantity(found["entities"])),
+        ("Horizon", counted(found["horizon"], "bar")),
+        ("Run", facts.manifest["run"]["id"]),
     ]
-    return [(name, text) for name, text in rows if not text.startswith(MISSING)]
-
-
-def _rows(found: Mapping[str, Any]) -> str:
-    effective = found.get("effective_rows")
-    tail = f", worth {quantity(round(effective))} independent ones" if is_number(effective) else ""
-    return quantity(found.get("rows")) + tail
 
 
 def _metric_card(view: HeadView) -> Card:
@@ -98,7 +85,11 @@ def _metric_card(view: HeadView) -> Card:
     references = [model for model in view.shown if view.role(model) != "model"]
     lead = estimates(view, view.metric, (view.lead,))[0]
     figure = interval_bar(
-        lead, estimates(view, view.metric, tuple(references)), unit=info.unit, slug="hero-metric", title=info.label
+        lead,
+        estimates(view, view.metric, tuple(references)),
+        unit=info.unit,
+        slug="hero-metric",
+        title=f"{info.label}, value and {view.confidence} interval",
     )
     best = best_baseline(view, view.metric)
     beside = (
@@ -106,41 +97,34 @@ def _metric_card(view: HeadView) -> Card:
     )
     return Card(
         info.label,
-        number(found.get("value"), info.unit),
-        interval(found.get("low"), found.get("high"), info.unit),
+        number(found["value"], info.unit),
+        interval(found["low"], found["high"], info.unit),
         beside,
         Figure("", figure),
     )
 
 
-def _sharpe_card(view: HeadView) -> Card | None:
-    sharpe = performance(view, view.lead).get("sharpe")
-    if not isinstance(sharpe, dict):
-        return None
-    held = performance(view, HOLD).get("sharpe")
-    other = held.get("value") if isinstance(held, dict) else held
-    value, low, high = (finite(sharpe.get(name)) for name in ("value", "low", "high"))
-    mine = Estimate(title(view.lead), value, low, high, lead=True)
-    market = Estimate(HOLD, finite(other), None, None, role="baseline")
-    svg = interval_bar(mine, [market], unit="ratio", slug="hero-sharpe", title="Sharpe ratio after costs")
+def _sharpe_card(view: HeadView) -> Card:
+    mine, held = (performance(view, name)["sharpe"] for name in (view.lead, BUY_AND_HOLD))
+    lead = Estimate(title(view.lead), mine["value"], mine["low"], mine["high"], lead=True)
+    market = Estimate(BUY_AND_HOLD, held["value"], None, None, role="baseline")
+    svg = interval_bar(lead, [market], unit="ratio", slug="hero-sharpe", title="Sharpe ratio after costs and interval")
     return Card(
         "Sharpe after costs",
-        number(sharpe.get("value"), "ratio"),
-        interval(sharpe.get("low"), sharpe.get("high"), "ratio"),
-        f"buy and hold {number(other, 'ratio')} (tick)",
+        number(mine["value"], "ratio"),
+        interval(mine["low"], mine["high"], "ratio"),
+        f"buy and hold {number(held['value'], 'ratio')} (tick)",
         Figure("", svg),
     )
 
 
-def _equity_card(view: HeadView) -> Card | None:
-    drawn = curves(view, [view.lead, HOLD], limit=200)
-    if not drawn:
-        return None
-    mine, held = performance(view, view.lead), performance(view, HOLD)
+def _equity_card(view: HeadView) -> Card:
+    drawn = curves(view, [view.lead, BUY_AND_HOLD], limit=200)
+    mine, held = performance(view, view.lead), performance(view, BUY_AND_HOLD)
     return Card(
         "Total return after costs",
-        number(mine.get("total_return"), "share"),
-        f"deepest drawdown {number(mine.get('max_drawdown'), 'share')}",
-        f"buy and hold {number(held.get('total_return'), 'share')} (dashed)",
+        number(mine["total_return"], "share"),
+        f"deepest drawdown {number(mine['max_drawdown'], 'share')}",
+        f"buy and hold {number(held['total_return'], 'share')} (dashed)",
         Figure("", sparkline(drawn, slug="hero-equity")),
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from assay.report.elements import Block, Cell, Column, Drawer, Figure, Table, value_cell
 from assay.report.figures.importance import importance_figure
-from assay.report.format import is_number, opening, title
+from assay.report.format import opening, title
 from assay.report.view import HeadView
 
 _LEDE = (
@@ -22,7 +22,7 @@ def importance_block(view: HeadView) -> Block:
         view: The head.
 
     Returns:
-        The block; empty when no importance was kept.
+        The block; empty when no model tells importance.
     """
     ranked = _ranked(view)
     large = [model for model in view.top[:2] if model in ranked]
@@ -43,9 +43,8 @@ def importance_block(view: HeadView) -> Block:
 def _ranked(view: HeadView) -> dict[str, list[dict[str, Any]]]:
     grouped: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in view.facts.importance:
-        if is_number(row.get("mean")):
-            grouped[str(row["model"])].append(dict(row))
-    return {model: sorted(rows, key=lambda row: (-row["mean"], str(row["feature"]))) for model, rows in grouped.items()}
+        grouped[row["model"]].append(dict(row))
+    return {model: sorted(rows, key=lambda row: (-row["mean"], row["feature"])) for model, rows in grouped.items()}
 
 
 def _figure(view: HeadView, model: str, rows: list[dict[str, Any]]) -> Figure:
@@ -53,18 +52,18 @@ def _figure(view: HeadView, model: str, rows: list[dict[str, Any]]) -> Figure:
     wide, narrow = (
         importance_figure(rows[:_MOST], wide=w, slug=f"{slug}-{w}", title=title(model)) for w in (True, False)
     )
-    spread = "lowest and highest fold" if is_number(rows[0].get("low")) else "one standard deviation over folds"
     name = f"{opening(title(model))}, {min(len(rows), _MOST)} largest"
-    return Figure(name, wide, narrow, f"Share of the model's total importance; line: {spread}.", "half")
+    caption = "Share of the model's total importance; line: lowest and highest fold."
+    return Figure(name, wide, narrow, caption, "half")
 
 
 def _table(view: HeadView, rows: list[dict[str, Any]]) -> Table:
     columns = [Column("Feature", mark="text"), Column("Mean"), Column("Std over folds")]
     cells = [
         [
-            Cell(str(row["feature"]), mark="text code"),
+            Cell(row["feature"], mark="text code"),
             value_cell(row["mean"], "share"),
-            value_cell(row.get("std"), "share"),
+            value_cell(row["std"], "share"),
         ]
         for row in rows
     ]

@@ -49,9 +49,9 @@ def estimates(view: HeadView, metric: str, models: tuple[str, ...]) -> list[Esti
     return [
         Estimate(
             label=title(model),
-            value=finite(found.get("value")),
-            low=finite(found.get("low")),
-            high=finite(found.get("high")),
+            value=found["value"],
+            low=found["low"],
+            high=found["high"],
             role=view.role(model),
             lead=model == view.lead,
         )
@@ -60,15 +60,10 @@ def estimates(view: HeadView, metric: str, models: tuple[str, ...]) -> list[Esti
     ]
 
 
-def finite(value: object) -> float | None:
-    """Return a number, or ``None`` for anything undefined."""
-    return float(value) if is_number(value) else None
-
-
 def best_baseline(view: HeadView, metric: str) -> tuple[str, float] | None:
     """Find the baseline with the best value on a metric; ``None`` if no baseline has one."""
     rivals = [name for name in view.shown if view.role(name) != "model"]
-    values = {name: view.estimate(name, metric).get("value") for name in rivals}
+    values = {name: view.estimate(name, metric)["value"] for name in rivals}
     known = {name: value for name, value in values.items() if is_number(value)}
     if not known:
         return None
@@ -84,7 +79,7 @@ def _panel(view: HeadView, metric: str) -> Figure:
         unit=info.unit,
         reference=best[1] if best else None,
         slug=f"{view.slug}-panel-{metric}",
-        title=info.label,
+        title=f"{info.label}, value and {view.confidence} interval",
     )
     return Figure(info.label, svg, caption="lower is better" if info.lower_is_better else "higher is better")
 
@@ -143,7 +138,7 @@ def _full_span(view: HeadView) -> Table:
     rows = [
         [
             _metric_cell(view, metric),
-            *(value_cell((view.model(name).get("full_span") or {}).get(metric), info.unit) for name in view.shown),
+            *(value_cell(view.model(name)["full_span"][metric], info.unit) for name in view.shown),
         ]
         for metric in view.metrics
         for info in [view.info(metric)]
@@ -153,10 +148,10 @@ def _full_span(view: HeadView) -> Table:
 
 def _reading(view: HeadView) -> str:
     info, found = view.info(view.metric), view.estimate(view.lead, view.metric)
-    if not is_number(found.get("value")):
+    if not is_number(found["value"]):
         return f"{title(view.lead)} has no defined {info.label} on the common folds."
     said = f"{title(view.lead)} reaches {info.label} {number(found['value'], info.unit)}"
-    said += f" {interval(found.get('low'), found.get('high'), info.unit)}".rstrip()
+    said += f" {interval(found['low'], found['high'], info.unit)}".rstrip()
     versus = strongest(view, view.lead, view.metric)
     return opening(f"{said}.{_judged(versus, info.unit)}")
 

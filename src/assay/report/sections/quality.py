@@ -5,7 +5,7 @@ from typing import Any
 
 from assay.report.elements import Block, Cell, Column, Drawer, Table
 from assay.report.facts import ReportFacts
-from assay.report.format import day, is_number, number, opening, quantity, title
+from assay.report.format import counted, day, number, opening, prose, quantity, title
 
 _SHARES = {"coverage", "share"}
 _LEDE = (
@@ -24,20 +24,18 @@ def quality_block(facts: ReportFacts) -> Block:
         The block; sources and counts are shown as they come, whatever their names.
     """
     quality = facts.quality
-    sources = [
-        table for name, found in quality.items() if isinstance(found, Mapping) and (table := _counts(name, found))
+    sources = [_counts(name, found) for name, found in quality.items() if isinstance(found, Mapping)]
+    entities = quality["entities"]
+    labels = [_labels(name, head.label_manifest) for name, head in facts.heads.items()]
+    drawers = [
+        Drawer(counted(len(entities), "entity", "entities"), [_entities(entities)]),
+        Drawer("Labels: rows and what was left out", labels),
     ]
-    entities = quality.get("entities") or ()
-    labels = [table for name, head in facts.heads.items() if (table := _labels(name, head.label_manifest))]
-    drawers = [Drawer(f"{len(entities)} entities", [_entities(entities)])] if entities else []
-    drawers += [Drawer("Labels: rows and what was left out", labels)] if labels else []
     return Block("data", "Data quality", _LEDE, reading=_reading(facts), tables=sources, more=drawers)
 
 
-def _counts(name: str, found: Mapping[str, Any]) -> Table | None:
+def _counts(name: str, found: Mapping[str, Any]) -> Table:
     rows = [[Cell(label, mark="text"), Cell(text)] for label, text in flatten(found)]
-    if not rows:
-        return None
     return Table(opening(title(name)), [Column("Check", mark="text"), Column("Found")], rows)
 
 
@@ -58,25 +56,19 @@ def flatten(
 def _entities(entities: Sequence[Mapping[str, Any]]) -> Table:
     columns = [Column("Entity", mark="text"), Column("First bar"), Column("Last bar"), Column("Rows")]
     rows = [
-        [
-            Cell(str(e.get("entity")), mark="text"),
-            Cell(day(e.get("first"))),
-            Cell(day(e.get("last"))),
-            Cell(quantity(e.get("rows"))),
-        ]
+        [Cell(e["entity"], mark="text"), Cell(day(e["first"])), Cell(day(e["last"])), Cell(quantity(e["rows"]))]
         for e in entities
     ]
     return Table("Entities", columns, rows)
 
 
-def _labels(name: str, manifest: Mapping[str, Any]) -> Table | None:
-    kept = {key: value for key, value in manifest.items() if key != "class_shares"}
-    return _counts(f"{name} labels", kept) if kept else None
+def _labels(name: str, manifest: Mapping[str, Any]) -> Table:
+    return _counts(f"{name} labels", {key: value for key, value in manifest.items() if key != "class_shares"})
 
 
 def _reading(facts: ReportFacts) -> str:
-    said = [str(note) for note in facts.quality.get("notes") or () if note not in facts.notes]
-    stale = facts.quality.get("stale_open_share")
-    if is_number(stale):
-        said.insert(0, f"The open equals the previous close on {number(stale, 'share')} of rows.")
+    said = [prose(note) for note in facts.quality["notes"] if note not in facts.notes]
+    if "stale_open_share" in facts.quality:  # asked only where the open may be stale
+        stale = number(facts.quality["stale_open_share"], "share")
+        said.insert(0, f"The open equals the previous close on {stale} of rows.")
     return " ".join(said)

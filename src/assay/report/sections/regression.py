@@ -18,8 +18,10 @@ def regression_block(view: HeadView) -> Block:
         view: The head (regression).
 
     Returns:
-        The block; empty when no model kept its scatter.
+        The block; empty on other kinds of heads.
     """
+    if view.facts.kind != "regression":
+        return Block(f"{view.slug}-fit", "Forecast and outcome", _LEDE)
     others = [figure for model in view.top[1:] for figure in _figures(view, model)]
     return Block(
         f"{view.slug}-fit",
@@ -31,13 +33,8 @@ def regression_block(view: HeadView) -> Block:
 
 
 def _figures(view: HeadView, model: str) -> list[Figure]:
-    entry, name = view.model(model), title(model)
-    scatter, residuals = entry.get("scatter") or {}, entry.get("residuals") or {}
-    figures = []
-    if scatter.get("predicted"):
-        svg = scatter_figure(scatter["predicted"], scatter["realised"], slug=f"{view.slug}-scatter-{model}", title=name)
-        figures.append(Figure(f"Forecast and outcome, {name}", svg))
-    if residuals.get("counts"):
-        svg = residual_figure(residuals["edges"], residuals["counts"], slug=f"{view.slug}-residual-{model}", title=name)
-        figures.append(Figure(f"Residuals, {name}", svg))
-    return figures
+    entry, name, slug = view.model(model), title(model), f"{view.slug}-{{}}-{model}"
+    scatter, residuals = entry["scatter"], entry["residuals"]
+    cloud = scatter_figure(scatter["predicted"], scatter["realised"], slug=slug.format("scatter"), title=name)
+    rest = residual_figure(residuals["edges"], residuals["counts"], slug=slug.format("residual"), title=name)
+    return [Figure(f"Forecast and outcome, {name}", cloud), Figure(f"Residuals, {name}", rest)]

@@ -24,13 +24,12 @@ def run_block(facts: ReportFacts) -> Block:
     Returns:
         The block; nested parts each in a drawer.
     """
-    fixed: Mapping[str, Any] = facts.manifest.get("facts") or {}
-    clock: Mapping[str, Any] = facts.manifest.get("run") or {}
+    fixed: Mapping[str, Any] = facts.manifest["facts"]
     nested = {opening(title(name)): value for name, value in fixed.items() if _is_long(value)}
     plain = {name: value for name, value in fixed.items() if not _is_long(value)}
     tables = [_table("What decides the numbers", plain)] if plain else []
     drawers = [Drawer(name, [_table(name, value)]) for name, value in nested.items()]
-    drawers += [Drawer("This run", [_table("Run and clock", clock)])] if clock else []
+    drawers.append(Drawer("This run", [_table("Run and clock", facts.manifest["run"])]))
     return Block("run", "Run manifest", _LEDE, tables=tables, more=drawers)
 
 

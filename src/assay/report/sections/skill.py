@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from assay.report.elements import Block, Cell, Column, Table, estimate_cell
+from assay.report.elements import Block, Cell, Column, Table, estimate_cell, value_cell
 from assay.report.format import difference, interval, is_number, number, opening, title
 from assay.report.view import HeadView
 
@@ -24,50 +24,53 @@ def skill_block(view: HeadView) -> Block:
     Returns:
         One table: model by kind of skill.
     """
-    skill: Mapping[str, Mapping[str, Any]] = view.evaluation.get("skill") or {}
-    tables = [table for kind in ("direction", "volatility") if (table := _table(view, skill, kind))]
-    return Block(f"{view.slug}-skill", "Direction or volatility?", _LEDE, reading=_reading(view, skill), tables=tables)
+    tables = [table for table in (_directions(view), _volatilities(view)) if table]
+    return Block(f"{view.slug}-skill", "Direction or volatility?", _LEDE, reading=_reading(view), tables=tables)
 
 
-def _table(view: HeadView, skill: Mapping[str, Mapping[str, Any]], kind: str) -> Table | None:
-    models = [model for model in view.models if (skill.get(model) or {}).get(kind)]
-    names = list(dict.fromkeys(name for model in models for name in skill[model][kind]))
-    if not names:
-        return None
-    hint = _GAIN if kind == "volatility" else ""
-    columns = [Column("Model", mark="text"), *(Column(_label(view, name), hint=hint) for name in names)]
+def _directions(view: HeadView) -> Table:
+    columns = [Column("Model", mark="text"), Column("IC"), Column("t (HAC)")]
+    skill = _skill(view, "direction")
     rows = [
-        [
-            Cell(title(model), mark="text lead" if model == view.lead else "text"),
-            *(_cell(skill[model][kind].get(name), _unit(view, name), gain=kind == "volatility") for name in names),
-        ]
-        for model in models
+        [_name(view, model), estimate_cell(found["ic"]), value_cell(found["t_hac"], "t")]
+        for model, found in skill.items()
     ]
-    return Table(f"{kind.capitalize()} skill", columns, rows)
+    return Table("Direction skill", columns, rows)
 
 
-def _cell(estimate: object, unit: str, *, gain: bool) -> Cell:
-    if not gain or not isinstance(estimate, dict):
-        return estimate_cell(estimate, unit)
-    ends = interval(estimate.get("low"), estimate.get("high"), unit, points=True)
-    return Cell(difference(estimate.get("value"), unit), ends)
+def _volatilities(view: HeadView) -> Table | None:
+    """A table of those that have a twin without direction; none on heads without classes."""
+    skill = {model: found for model, found in _skill(view, "volatility").items() if found}
+    if not skill:
+        return None
+    metrics = list(next(iter(skill.values())))
+    columns = [Column(f"Gain, {view.info(name).label}", hint=_GAIN) for name in metrics]
+    rows = [
+        [_name(view, model), *(_gain(found[name], view.info(name).unit) for name in metrics)]
+        for model, found in skill.items()
+    ]
+    return Table("Volatility skill", [Column("Model", mark="text"), *columns], rows)
 
 
-def _label(view: HeadView, name: str) -> str:
-    if name == "t_hac":
-        return "t (HAC)"
-    return title(name) if name in ("ic", "rank_ic") else f"Gain, {view.info(name).label}"
+def _skill(view: HeadView, kind: str) -> dict[str, Mapping[str, Any]]:
+    skill = view.evaluation["skill"]
+    return {model: skill[model][kind] for model in view.models if model in skill}
 
 
-def _unit(view: HeadView, name: str) -> str:
-    return "ratio" if name == "t_hac" else view.info(name).unit
+def _name(view: HeadView, model: str) -> Cell:
+    return Cell(title(model), mark="text lead" if model == view.lead else "text")
 
 
-def _reading(view: HeadView, skill: Mapping[str, Mapping[str, Any]]) -> str:
-    ic = ((skill.get(view.lead) or {}).get("direction") or {}).get("ic")
-    if not isinstance(ic, dict) or not is_number(ic.get("value")):
+def _gain(estimate: Mapping[str, Any], unit: str) -> Cell:
+    ends = interval(estimate["low"], estimate["high"], unit, points=True)
+    return Cell(difference(estimate["value"], unit), ends)
+
+
+def _reading(view: HeadView) -> str:
+    ic = view.evaluation["skill"][view.lead]["direction"]["ic"]
+    if not is_number(ic["value"]):
         return ""
-    low, high = ic.get("low"), ic.get("high")
+    low, high = ic["low"], ic["high"]
     said = f"{opening(title(view.lead))}: direction IC {number(ic['value'])} {interval(low, high)}".rstrip()
     if not (is_number(low) and is_number(high)):
         return f"{said}."

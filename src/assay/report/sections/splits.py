@@ -6,7 +6,7 @@ from typing import Any
 
 from assay.report.elements import Block, Cell, Column, Figure, Table
 from assay.report.figures.timeline import split_timeline
-from assay.report.format import moment, quantity, when
+from assay.report.format import counted, moment, quantity, when
 from assay.report.view import HeadView
 
 _LEDE = (
@@ -32,9 +32,9 @@ def split_block(view: HeadView) -> Block:
         f"{view.slug}-splits",
         "Splits and their receipts",
         _LEDE,
-        reading=_reading(receipts, leaking) if receipts else "",
-        figures=[_figure(view)] if receipts else (),
-        tables=[_table(receipts)] if receipts else (),
+        reading=_reading(receipts, leaking),
+        figures=[_figure(view)],
+        tables=[_table(receipts)],
         tone="alarm" if leaking else "",
     )
 
@@ -65,9 +65,9 @@ def _table(receipts: Sequence[Mapping[str, Any]]) -> Table:
     ]
     rows = [
         [
-            Cell(quantity(receipt.get("fold")), mark="text"),
-            *(Cell(moment(receipt.get(name))) for name in _TIMES),
-            *(Cell(quantity(receipt.get(name))) for name in _ROWS),
+            Cell(quantity(receipt["fold"]), mark="text"),
+            *(Cell(moment(receipt[name])) for name in _TIMES),
+            *(Cell(quantity(receipt[name])) for name in _ROWS),
         ]
         for receipt in receipts
     ]
@@ -79,10 +79,10 @@ def _reading(receipts: Sequence[Mapping[str, Any]], leaking: list[int]) -> str:
         folds = ", ".join(str(fold) for fold in leaking)
         return f"In fold {folds} a training label ends at or after the test part begins: not out of sample."
     smallest = min(_gap(receipt) for receipt in receipts)
-    purged, embargoed = (sum(receipt.get(name) or 0 for receipt in receipts) for name in _ROWS[2:])
+    purged, embargoed = (sum(receipt[name] for receipt in receipts) for name in _ROWS[2:])
     return (
-        f"In all {len(receipts)} folds the last training label ends before the test part begins; the smallest gap is "
-        f"{_duration(smallest)}. {quantity(purged)} rows purged, {quantity(embargoed)} embargoed."
+        f"The last training label ends before the test part begins, checked in {counted(len(receipts), 'fold')}; the "
+        f"smallest gap is {_duration(smallest)}. {counted(purged, 'row')} purged, {quantity(embargoed)} embargoed."
     )
 
 

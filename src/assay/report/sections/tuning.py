@@ -6,7 +6,7 @@ from typing import Any
 
 from assay.report.elements import Block, Cell, Column, Drawer, Figure, Table, value_cell
 from assay.report.figures.trials import trial_figure
-from assay.report.format import is_number, opening, quantity, title
+from assay.report.format import counted, day, opening, quantity, title
 from assay.report.view import HeadView
 
 _LEDE = (
@@ -26,9 +26,9 @@ def tuning_block(view: HeadView) -> Block:
     """
     grouped: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for trial in view.facts.trials:
-        grouped[str(trial["model"])].append(trial)
-    figures = [figure for model, trials in grouped.items() if (figure := _figure(view, model, trials))]
-    more = [Drawer(f"All {len(view.facts.trials)} trials", [_trials(view)])] if grouped else []
+        grouped[trial["model"]].append(trial)
+    figures = [_figure(view, model, trials) for model, trials in grouped.items()]
+    more = [Drawer(f"All of {counted(len(view.facts.trials), 'trial')}", [_trials(view)])] if grouped else []
     tables = [_chosen(view.facts.best_params)] if view.facts.best_params else []
     if figures or tables:
         more = [Drawer("Trials and chosen parameters", tables, figures), *more]
@@ -36,25 +36,21 @@ def tuning_block(view: HeadView) -> Block:
     return Block(f"{view.slug}-tuning", "Tuning and bundles", _LEDE, more=[*more, *bundles])
 
 
-def _figure(view: HeadView, model: str, trials: Sequence[Mapping[str, Any]]) -> Figure | None:
-    scores = [(int(t["number"]), float(t["score"])) for t in trials if is_number(t.get("score"))]
-    if not scores:
-        return None
-    objective = title(trials[0].get("objective") or "objective")
-    svg = trial_figure(sorted(scores), slug=f"{view.slug}-trials-{model}", title=title(model))
-    return Figure(opening(title(model)), svg, caption=f"score from {objective}, higher is better")
+def _figure(view: HeadView, model: str, trials: Sequence[Mapping[str, Any]]) -> Figure:
+    scores = sorted((trial["number"], trial["score"]) for trial in trials)
+    svg = trial_figure(scores, slug=f"{view.slug}-trials-{model}", title=title(model))
+    caption = f"score from {title(trials[0]['objective'])}, higher is better"
+    return Figure(opening(title(model)), svg, caption=caption)
 
 
-def _chosen(best: Mapping[str, Any]) -> Table:
+def _chosen(best: Mapping[str, Mapping[str, Any]]) -> Table:
     rows = [
         [Cell(title(model), mark="text"), Cell(_params(params), mark="text code")] for model, params in best.items()
     ]
     return Table("Chosen parameters", [Column("Model", mark="text"), Column("Parameters", mark="text")], rows)
 
 
-def _params(params: object) -> str:
-    if not isinstance(params, Mapping):
-        return quantity(params)
+def _params(params: Mapping[str, Any]) -> str:
     return "  ".join(f"{name}={quantity(value)}" for name, value in params.items())
 
 
@@ -63,9 +59,9 @@ def _trials(view: HeadView) -> Table:
     rows = [
         [
             Cell(title(trial["model"]), mark="text"),
-            Cell(quantity(trial.get("number"))),
-            value_cell(trial.get("score")),
-            Cell(_params(trial.get("params")), mark="text code"),
+            Cell(quantity(trial["number"])),
+            value_cell(trial["score"]),
+            Cell(_params(trial["params"]), mark="text code"),
         ]
         for trial in view.facts.trials
     ]
@@ -74,24 +70,22 @@ def _trials(view: HeadView) -> Table:
 
 def _bundles(view: HeadView) -> Table:
     """A bundle has seen every labelled row, so the score beside it is the out-of-sample one of its recipe."""
+    info = view.info(view.metric)
     columns = [
         Column("Model", mark="text"),
         Column("Bundle", mark="text"),
         Column("Rows"),
         Column("Labels known until"),
+        Column(f"{info.label} of the recipe, all folds"),
     ]
     rows = [
         [
             Cell(title(bundle["model"]), mark="text"),
             Cell(bundle["bundle_id"], mark="text code"),
             Cell(quantity(bundle["training"]["rows"])),
-            Cell(str(bundle["training"]["last_label_end"])[:10]),
-            value_cell(_recipe_score(view, bundle["model"])),
+            Cell(day(bundle["training"]["last_label_end"])),
+            value_cell(view.model(bundle["model"])["full_span"][view.metric], info.unit),
         ]
         for bundle in view.facts.bundles
     ]
-    return Table("Bundles", [*columns, Column(f"{title(view.metric)} of the recipe, all folds")], rows)
-
-
-def _recipe_score(view: HeadView, model: str) -> object:
-    return view.evaluation.get("models", {}).get(model, {}).get("full_span", {}).get(view.metric)
+    return Table("Bundles", columns, rows)

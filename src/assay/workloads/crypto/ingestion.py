@@ -10,15 +10,19 @@ from pydantic import Field
 from assay.market import costs
 from assay.market.parameters import Parameters
 from assay.market.plan import Learning
-from assay.market.quality import Cleaned, QualityRule, clean_bars, clean_feed, summarise
+from assay.market.quality import Cleaned, QualityRule, clean_bars, clean_feed, stack_quarantine, summarise
+from assay.market.splits import first_test_time
 from assay.market.timeline import FeedRule, bar_interval, close_times, join_feeds, stamp_feed
 from assay.market.trading import BacktestRule
 
 Document = dict[str, Any]
+Checked = tuple[pl.DataFrame, pl.DataFrame, Document]  # what stays, what was set aside, and counts
 
 NOTES = (
     "Bars are known at their close; every feed is joined when it had become known.",
     "The market never closes, so a bar opens where the one before it closed: such opens are prices.",
+    "The universe is whatever symbols the files hold. Whether dead symbols are missing is not verified (survivorship), "
+    "so cross-sectional results are an upper bound.",
 )
 ABSENT = "There are no rows of {} in these data: features that need them are left out."
 
@@ -52,7 +56,7 @@ class CryptoIngestion(Parameters):
     feeds: CryptoFeeds
 
 
-def clean(bars_raw: pl.DataFrame, params: CryptoIngestion) -> tuple[pl.DataFrame, pl.DataFrame, Document]:
+def clean(bars_raw: pl.DataFrame, params: CryptoIngestion) -> Checked:
     """Bars stamped with their closing time, what was set aside, and counts."""
     if params.stamp == "open":
         length = bar_interval(bars_raw, params.interval)
@@ -61,27 +65,21 @@ def clean(bars_raw: pl.DataFrame, params: CryptoIngestion) -> tuple[pl.DataFrame
     return cleaned.bars, cleaned.quarantine, cleaned.checks
 
 
-def stamp_funding(
-    funding_raw: pl.DataFrame, bars: pl.DataFrame, params: CryptoIngestion
-) -> tuple[pl.DataFrame, Document]:
-    """Funding with the time it became known, and counts."""
+def stamp_funding(funding_raw: pl.DataFrame, bars: pl.DataFrame, params: CryptoIngestion) -> Checked:
+    """Funding with the time it became known, what was set aside, and counts."""
     cleaned = clean_feed(funding_raw, params.quality, source="crypto.funding_raw")
     return _stamped(cleaned, params.feeds.funding, bars, params)
 
 
-def stamp_open_interest(
-    open_interest_raw: pl.DataFrame, bars: pl.DataFrame, params: CryptoIngestion
-) -> tuple[pl.DataFrame, Document]:
-    """Open interest with the time it became known, and counts."""
+def stamp_open_interest(open_interest_raw: pl.DataFrame, bars: pl.DataFrame, params: CryptoIngestion) -> Checked:
+    """Open interest with the time it became known, what was set aside, and counts."""
     cleaned = clean_feed(open_interest_raw, params.quality, source="crypto.open_interest_raw")
     return _stamped(cleaned, params.feeds.open_interest, bars, params)
 
 
-def _stamped(
-    cleaned: Cleaned, rule: FeedRule, bars: pl.DataFrame, params: CryptoIngestion
-) -> tuple[pl.DataFrame, Document]:
+def _stamped(cleaned: Cleaned, rule: FeedRule, bars: pl.DataFrame, params: CryptoIngestion) -> Checked:
     bar = bar_interval(bars, params.interval)
-    return stamp_feed(cleaned.bars, rule, bar=bar), cleaned.checks
+    return stamp_feed(cleaned.bars, rule, bar=bar), cleaned.quarantine, cleaned.checks
 
 
 def align(
@@ -93,8 +91,7 @@ def align(
 
 def check_funding(bars: pl.DataFrame, funding: pl.DataFrame, backtest: BacktestRule, learning: Learning) -> Document:
     """How funding will be charged where the backtest trades; stops before any fit if it is required and not known."""
-    times = bars["time"].unique().sort()
-    tested = bars.filter(pl.col("time") >= times[int(learning.splits.min_train * len(times))])
+    tested = bars.filter(pl.col("time") >= first_test_time(bars["time"], learning.splits))
     return {"note": costs.check_funding(tested, funding, backtest.funding)}
 
 
@@ -115,12 +112,15 @@ def create_ingestion() -> Pipeline:
     """Raw bars, funding and open interest in; bars, feeds, panel, quarantine and quality out."""
     params, terms = "params:ingestion", ["params:backtest", "params:learning"]
     checks = ["bars_checks", "funding_checks", "open_interest_checks", "funding_terms"]
-    interest = ["open_interest", "open_interest_checks"]
+    removed = ["bars_quarantine", "funding_quarantine", "open_interest_quarantine"]
+    funding = ["funding", "funding_quarantine", "funding_checks"]
+    interest = ["open_interest", "open_interest_quarantine", "open_interest_checks"]
     return Pipeline(
         [
-            node(clean, ["bars_raw", params], ["bars", "quarantine", "bars_checks"], name="clean"),
-            node(stamp_funding, ["funding_raw", "bars", params], ["funding", "funding_checks"], name="stamp_funding"),
+            node(clean, ["bars_raw", params], ["bars", "bars_quarantine", "bars_checks"], name="clean"),
+            node(stamp_funding, ["funding_raw", "bars", params], funding, name="stamp_funding"),
             node(stamp_open_interest, ["open_interest_raw", "bars", params], interest, name="stamp_open_interest"),
+            node(stack_quarantine, removed, "quarantine", name="stack_quarantine"),
             node(align, ["bars", "funding", "open_interest", params], "panel", name="align"),
             node(check_funding, ["bars", "funding", *terms], "funding_terms", name="check_funding"),
             node(assess, ["panel", *checks], "quality", name="assess"),

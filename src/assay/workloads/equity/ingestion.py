@@ -7,10 +7,11 @@ import polars as pl
 from kedro.pipeline import Pipeline, node
 
 from assay.market.parameters import Parameters
-from assay.market.quality import Cleaned, QualityRule, clean_bars, clean_feed, stale_opens, summarise
+from assay.market.quality import Cleaned, QualityRule, clean_bars, clean_feed, stack_quarantine, stale_opens, summarise
 from assay.market.timeline import FeedRule, join_feeds, session_closes, stamp_feed
 
 Document = dict[str, Any]
+Checked = tuple[pl.DataFrame, pl.DataFrame, Document]  # what stays, what was set aside, and counts
 
 SESSION = timedelta(days=1)
 NOTES = (
@@ -47,27 +48,27 @@ class EquityIngestion(Parameters):
     feeds: EquityFeeds
 
 
-def clean(bars_raw: pl.DataFrame, params: EquityIngestion) -> tuple[pl.DataFrame, pl.DataFrame, Document]:
+def clean(bars_raw: pl.DataFrame, params: EquityIngestion) -> Checked:
     """Bars stamped with the close of their session, what was set aside, and counts."""
     stamped = bars_raw.with_columns(time=session_closes(bars_raw["date"], params.calendar))
     cleaned = clean_bars(stamped, params.quality, source="equity.bars_raw")
     return cleaned.bars, cleaned.quarantine, cleaned.checks
 
 
-def stamp_vix(vix_raw: pl.DataFrame, params: EquityIngestion) -> tuple[pl.DataFrame, Document]:
-    """VIX with the time it became known, and counts."""
+def stamp_vix(vix_raw: pl.DataFrame, params: EquityIngestion) -> Checked:
+    """VIX with the time it became known, what was set aside, and counts."""
     cleaned = clean_feed(vix_raw.rename({"value": "close"}), params.quality, source="equity.vix_raw")
     return _stamped(cleaned, params.feeds.vix)
 
 
-def stamp_wti(wti_raw: pl.DataFrame, params: EquityIngestion) -> tuple[pl.DataFrame, Document]:
-    """WTI with the time it became known, and counts."""
+def stamp_wti(wti_raw: pl.DataFrame, params: EquityIngestion) -> Checked:
+    """WTI with the time it became known, what was set aside, and counts."""
     cleaned = clean_feed(wti_raw.rename({"value": "price"}), params.quality, source="equity.wti_raw")
     return _stamped(cleaned, params.feeds.wti)
 
 
-def _stamped(cleaned: Cleaned, rule: FeedRule) -> tuple[pl.DataFrame, Document]:
-    return stamp_feed(cleaned.bars, rule, bar=SESSION), cleaned.checks
+def _stamped(cleaned: Cleaned, rule: FeedRule) -> Checked:
+    return stamp_feed(cleaned.bars, rule, bar=SESSION), cleaned.quarantine, cleaned.checks
 
 
 def align(bars: pl.DataFrame, vix: pl.DataFrame, wti: pl.DataFrame, params: EquityIngestion) -> pl.DataFrame:
@@ -84,11 +85,13 @@ def assess(panel: pl.DataFrame, bars_checks: Document, vix_checks: Document, wti
 def create_ingestion() -> Pipeline:
     """Raw bars, VIX and WTI in; bars, feeds, panel, quarantine and quality out."""
     params = "params:ingestion"
+    removed = ["bars_quarantine", "vix_quarantine", "wti_quarantine"]
     return Pipeline(
         [
-            node(clean, ["bars_raw", params], ["bars", "quarantine", "bars_checks"], name="clean"),
-            node(stamp_vix, ["vix_raw", params], ["vix", "vix_checks"], name="stamp_vix"),
-            node(stamp_wti, ["wti_raw", params], ["wti", "wti_checks"], name="stamp_wti"),
+            node(clean, ["bars_raw", params], ["bars", "bars_quarantine", "bars_checks"], name="clean"),
+            node(stamp_vix, ["vix_raw", params], ["vix", "vix_quarantine", "vix_checks"], name="stamp_vix"),
+            node(stamp_wti, ["wti_raw", params], ["wti", "wti_quarantine", "wti_checks"], name="stamp_wti"),
+            node(stack_quarantine, removed, "quarantine", name="stack_quarantine"),
             node(align, ["bars", "vix", "wti", params], "panel", name="align"),
             node(assess, ["panel", "bars_checks", "vix_checks", "wti_checks"], "quality", name="assess"),
         ]

@@ -1,0 +1,52 @@
+"""What the gradient-boosting families share: common parameters, early stopping, and the encoding of labels."""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from assay.market.models.base import BOTH_KINDS, ModelRule, Target, class_codes
+from assay.market.tables import CLASSES
+from assay.market.workload import Kind
+
+
+class BoostingRule(ModelRule):
+    """Parameters that both libraries know under the same name; defaults suit weak signals in thousands of rows.
+
+    Attributes:
+        n_estimators: Most boosting rounds; early stopping usually ends sooner.
+        early_stopping_rounds: Rounds without a better score on the purged tail; None = no early stopping, no tail.
+        threads: CPU threads, 0 = all cores.
+    """
+
+    n_estimators: int = Field(default=300, ge=1, le=10_000)
+    learning_rate: float = Field(default=0.05, gt=0, le=1)
+    subsample: float = Field(default=0.8, gt=0, le=1)
+    colsample_bytree: float = Field(default=0.5, gt=0, le=1)
+    reg_alpha: float = Field(default=0.0, ge=0)
+    reg_lambda: float = Field(default=1.0, ge=0)
+    early_stopping_rounds: int | None = Field(default=30, ge=1)
+    threads: int = Field(default=0, ge=0)
+
+    heads: ClassVar[frozenset[Kind]] = BOTH_KINDS
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether a purged tail chooses the number of rounds."""
+        return self.early_stopping_rounds is not None
+
+    def settings(self, kind: Kind) -> dict[str, Any]:
+        """Parameters as the library takes them, without those that its training function takes by itself."""
+        own = self.model_dump(exclude={"kind", "search", "n_estimators", "early_stopping_rounds", "threads"})
+        return own | ({"num_class": len(CLASSES)} if kind == "classification" else {})
+
+
+class BoostedModel:
+    """Multi-class probabilities (log loss) or values (squared error)."""
+
+    def __init__(self, params: BoostingRule, kind: Kind, *, seed: int, booster: Any = None) -> None:  # noqa: ANN401
+        self._params, self._kind, self._seed = params, kind, seed
+        self._booster = booster
+        self.best_iteration: int | None = None
+
+    def _encode(self, y: Target) -> Target:
+        return class_codes(y) if self._kind == "classification" else y

@@ -1,0 +1,151 @@
+"""What the JSON datasets owe the page: checked once, so that the sections may simply look things up."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from assay.market.errors import DataError
+from assay.market.trading import BUY_AND_HOLD
+
+Facts = Mapping[str, Any]
+
+ESTIMATE = ("value", "low", "high")
+_EVALUATION = (
+    "kind",
+    "rows",
+    "timestamps",
+    "entities",
+    "span",
+    "horizon",
+    "effective_rows",
+    "confidence",
+    "common_folds",
+    "metric_info",
+    "models",
+    "skill",
+)
+_MODEL = ("role", "metrics", "full_span", "folds", "fold_mean", "fold_std", "versus")
+_SHAPES = {"classification": ("confusion", "roc"), "regression": ("scatter", "residuals")}
+_PERFORMANCE = (
+    *("bars", "annual_return", "annual_volatility", "sharpe", "timing_sharpe", "sortino", "max_drawdown"),
+    *("max_drawdown_bars", "win_rate", "profit_factor", "turnover_per_year", "exposure"),
+    *("gross", "fees", "slippage", "funding", "total_return"),
+)
+_RECEIPT = (
+    *("fold", "train_start", "train_end", "last_train_label_end", "test_start", "test_end"),
+    *("train_rows", "test_rows", "purged_rows", "embargoed_rows"),
+)
+_FEATURE = ("name", "family", "definition", "unit", "window", "warm_up", "coverage", "sources", "reference")
+
+
+def need(thing: str, found: object, names: Iterable[str]) -> None:
+    """Refuse a mapping that lacks a name.
+
+    Raises:
+        DataError: It is no mapping, or names are missing.
+    """
+    wanted = tuple(names)
+    missing = [name for name in wanted if not isinstance(found, Mapping) or name not in found]
+    if missing:
+        raise DataError(
+            f"report facts, {thing}",
+            "incomplete",
+            expected=", ".join(wanted),
+            found=f"no {', '.join(missing)}",
+            do="build the report from datasets of the same run",
+        )
+
+
+def known(thing: str, found: object, allowed: Iterable[str]) -> None:
+    """Refuse a name that is not among those allowed.
+
+    Raises:
+        DataError: The name is unknown.
+    """
+    names = tuple(allowed)
+    if found not in names:
+        raise DataError(
+            f"report facts, {thing}",
+            "unknown name",
+            expected=", ".join(names) or "at least one",
+            found=found,
+            do="build the report from the evaluation and verdict of the same run",
+        )
+
+
+def check_evaluation(evaluation: Facts, kind: str) -> None:
+    """Refuse an evaluation in which a model, a metric or a comparison is missing.
+
+    Raises:
+        DataError: Something is missing.
+    """
+    need("evaluation", evaluation, _EVALUATION)
+    known("kind of the head", kind, [name for name in _SHAPES if name == evaluation["kind"]])
+    if kind == "classification":
+        need("evaluation", evaluation, ("class_shares",))
+    for metric, info in evaluation["metric_info"].items():
+        need(f"metric_info of {metric}", info, ("label", "better", "unit", "definition"))
+    models = evaluation["models"]
+    known("models of the evaluation", next(iter(models), None), models)
+    for name, model in models.items():
+        _check_model(name, model, evaluation)
+    need("skill", evaluation["skill"], [name for name, model in models.items() if model["role"] != "volatility_only"])
+    for name, skill in evaluation["skill"].items():
+        need(f"skill of {name}", skill, ("direction", "volatility"))
+        need(f"direction skill of {name}", skill["direction"], ("ic", "t_hac"))
+
+
+def _check_model(name: str, model: Facts, evaluation: Facts) -> None:
+    need(f"evaluation of {name}", model, (*_MODEL, *_SHAPES[evaluation["kind"]]))
+    for part in ("metrics", "full_span", "fold_mean", "fold_std"):
+        need(f"{part} of {name}", model[part], evaluation["metric_info"])
+    for metric, estimate in model["metrics"].items():
+        need(f"{metric} of {name}", estimate, ESTIMATE)
+    for fold in model["folds"]:
+        need(f"folds of {name}", fold, ("fold", *evaluation["metric_info"]))
+    for rival, differences in model["versus"].items():
+        need(f"{name} versus {rival}", differences, evaluation["metric_info"])
+        for metric, difference in differences.items():
+            need(f"{metric} of {name} versus {rival}", difference, ("difference", "low", "high"))
+
+
+def check_backtest(backtest: Facts, models: Iterable[str]) -> None:
+    """Refuse a backtest without buy and hold, a model, its performance or its curve.
+
+    Raises:
+        DataError: Something is missing.
+    """
+    need("backtest", backtest, (*models, BUY_AND_HOLD))
+    for name, book in backtest.items():
+        need(f"backtest of {name}", book, ("performance", "curve"))
+        need(f"performance of {name}", book["performance"], _PERFORMANCE)
+        need(f"curve of {name}", book["curve"], ("time", "equity", "drawdown"))
+        for ratio in ("sharpe", "timing_sharpe"):
+            need(f"{ratio} of {name}", book["performance"][ratio], ESTIMATE)
+
+
+def check_rows(thing: str, rows: Iterable[object]) -> None:
+    """Refuse a table of which a row lacks a column.
+
+    Args:
+        thing: Which table: ``receipts``, ``importance``, ``trials``, ``bundles``, ``features``, ``disabled``,
+            ``entities``, ``reasons`` or ``wanted``.
+        rows: Its rows.
+
+    Raises:
+        DataError: A column is missing.
+    """
+    for row in rows:
+        need(f"a row of {thing}", row, _ROWS[thing])
+
+
+_ROWS: dict[str, tuple[str, ...]] = {
+    "receipts": _RECEIPT,
+    "importance": ("model", "feature", "mean", "std", "low", "high"),
+    "trials": ("model", "number", "score", "objective", "params"),
+    "bundles": ("model", "bundle_id", "training"),
+    "features": _FEATURE,
+    "disabled": ("name", "reason"),
+    "entities": ("entity", "first", "last", "rows"),
+    "reasons": ("about", "said"),
+    "wanted": ("name", "unit", "wanted", "found", "low", "high", "status", "trivial", "note"),
+}

@@ -1,0 +1,60 @@
+"""Nodes: each adapts one call of the market, and takes from the plan what all stages must agree on."""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from optuna.storages import InMemoryStorage
+
+from assay.market.execution import Execution
+from assay.market.models import ModelParams
+from assay.market.plan import Learning, Plan
+from assay.market.splits import SplitRule
+from assay.market.tables import LABELS
+from assay.market.tuning import Budget, TuningPlan, TuningResult
+from assay.pipelines.tuning import nodes as tuning
+
+STAGES = ("backtest", "feature_engineering", "predict", "training", "tuning", "walk_forward")
+MOST_LINES = 15
+LOOPS = (ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+RIDGE = ModelParams.model_validate({"kind": "ridge", "search": {"alpha": {"low": 1, "high": 1000}}})
+
+
+def bodies(path: Path) -> list[ast.FunctionDef]:
+    return [step for step in ast.parse(path.read_text()).body if isinstance(step, ast.FunctionDef)]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_nodes_are_short_and_have_no_loops(stage: str, root: Path) -> None:
+    steps = bodies(root / "src" / "assay" / "pipelines" / stage / "nodes.py")
+    assert steps
+    assert [s.name for s in steps if (s.end_lineno or 0) - s.body[0].lineno >= MOST_LINES] == []
+    assert [s.name for s in steps if any(isinstance(part, LOOPS) for part in ast.walk(s))] == []
+
+
+@pytest.mark.parametrize(("seed", "embargo"), [(0, 0), (5, 3)])
+def test_the_search_takes_seed_and_embargo_from_the_plan(
+    seed: int, embargo: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fixed = Plan(
+        head="target",
+        kind="regression",
+        roles={"ridge": "model"},
+        horizon=3,
+        execution=Execution(),
+        feature_set_id="set-1",
+        receipts=(),
+        learning=Learning(seed=seed, splits=SplitRule(embargo=embargo), tuning=Budget(trials=3)),
+    )
+    asked: list[TuningPlan] = []
+
+    def tune(*_: Any, plan: TuningPlan, **_rest: Any) -> TuningResult:
+        asked.append(plan)
+        return TuningResult({}, [])
+
+    monkeypatch.setattr(tuning, "tune", tune)
+    found = tuning.search(pl.DataFrame(schema=LABELS), fixed.model_dump(mode="json"), InMemoryStorage(), RIDGE)
+    assert found == {"best": {}, "trials": []}
+    assert (asked[0].recipe.seed, asked[0].embargo, asked[0].budget.trials) == (seed, embargo, 3)
