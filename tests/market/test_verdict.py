@@ -33,7 +33,12 @@ GOOD, CHANCE, BAD = estimate(0.05, 0.01, 0.09), estimate(0.01, -0.03, 0.05), est
 
 
 def earned(*sharpe: float | None, timing: tuple[float | None, ...] | None = None, **others: Any) -> Backtest:
-    mine = {"sharpe": estimate(*sharpe), "timing_sharpe": estimate(*(timing or sharpe)), "max_drawdown": -0.1}
+    mine = {
+        "sharpe": estimate(*sharpe),
+        "timing_sharpe": estimate(*(timing or sharpe)),
+        "max_drawdown": -0.1,
+        "exposure": 0.014,
+    }
     held = {"sharpe": estimate(0.7), "max_drawdown": -0.3}
     return Backtest(mine | others, held)
 
@@ -44,6 +49,7 @@ def judged(facts: Facts, backtest: Backtest | None, primary: Primary = PRIMARY, 
 
 PROFIT, LUCK = earned(1.2, 0.3, 2.1), earned(0.4, -0.5, 1.3)
 DRIFT = earned(1.2, 0.3, 2.1, timing=(0.1, -0.6, 0.8))
+LOSS = earned(-0.8, -1.5, -0.1, timing=(1.2, 0.3, 2.1))  # timed well on a market that fell faster
 
 
 def told(role: str, metrics: Facts, versus: Facts | None = None) -> Facts:
@@ -99,6 +105,8 @@ def wanted_of(facts: Facts, name: str, rule: VerdictRule = HOPED, primary: Prima
         (CHANCE, PROFIT, "weak"),
         (CHANCE, DRIFT, "no evidence"),
         (GOOD, DRIFT, "weak"),
+        (GOOD, LOSS, "weak"),
+        (CHANCE, LOSS, "no evidence"),
         (CHANCE, LUCK, "no evidence"),
         (BAD, LUCK, "no evidence"),
         (BAD, PROFIT, "weak"),
@@ -123,7 +131,7 @@ def test_the_level_follows_the_written_rules(ic: Facts, backtest: Backtest | Non
     [
         (GOOD, PROFIT, "boosted called the direction of the next 5 bars better than chance"),
         (GOOD, LUCK, "A hint, not proof: boosted leans the right way"),
-        (CHANCE, PROFIT, "A hint, not proof: boosted timed its positions well"),
+        (CHANCE, PROFIT, "A hint, not proof: boosted earned more than drift after costs"),
         (CHANCE, LUCK, "There is no evidence that boosted knows"),
         (estimate(0.3, 0.2, 0.4), LUCK, "treat this as a leak until proved otherwise"),
     ],
@@ -230,8 +238,9 @@ def test_reasons_say_how_much_data_would_settle_it() -> None:
 
 
 def test_reasons_end_with_what_was_declared() -> None:
-    said = "One claim was declared beforehand (signal, boosted, Direction IC); everything else here is exploratory."
-    assert list(reasons_of(evaluation()).items())[-1] == ("Claim", said)
+    about, said = list(reasons_of(evaluation()).items())[-1]
+    assert about == "Claim"
+    assert said.startswith("One claim is declared in the configuration of this run (signal, boosted, Direction IC);")
 
 
 @pytest.mark.parametrize(
@@ -421,3 +430,15 @@ def test_a_leak_is_implausible() -> None:
     found = judged(simulated(seed=4, leak=0.3), LUCK)
     assert found["level"] == "implausible"
     assert any(reason["said"].startswith("An IC beyond 0.15") for reason in found["reasons"])
+
+
+@pytest.mark.parametrize(("coverage", "status"), [(0.016, "WARNING"), (0.35, "PASS")])
+def test_few_calls_do_not_pass(coverage: float, status: str) -> None:
+    hits = {"directional_accuracy_tradable": estimate(0.66, 0.63, 0.69), "coverage_tradable": estimate(coverage)}
+    found = wanted_of(evaluation(**hits), "directional_accuracy_tradable")
+    assert found["status"] == status
+    assert f"On {coverage:.1%} of the rows." in found["note"]
+
+
+def test_the_profit_is_told_with_the_capital_at_work() -> None:
+    assert any("with 1.4% of the capital at work" in reason["said"] for reason in judged(evaluation(), LUCK)["reasons"])

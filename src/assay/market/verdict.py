@@ -4,8 +4,8 @@ The rules are about direction only. Knowing how far a market will move (volatili
 loss without knowing where to, so it is told under its own name and never counts.
 
 1. The interval of the primary's information coefficient (IC) lies above 0.
-2. The interval of the timing Sharpe ratio lies above 0: that of the net return without drift. A book that is long on a
-   rising market earns its drift without knowing anything.
+2. The intervals of the net Sharpe ratio and of what is left of it without drift both lie above 0. A book that is long
+   on a rising market earns its drift without knowing anything, and good timing can still lose money.
 3. Both: *evidence*. One: *weak*. None: *no evidence*.
 4. A claim on more than two entities that nobody checked for survivorship is at most *weak*.
 5. A larger IC or Sharpe ratio than markets give, and not by chance: *implausible*, whatever else holds.
@@ -33,6 +33,11 @@ Reason = dict[str, str]
 
 DIRECTION_METRICS = ("direction_ic", "direction_rank_ic", "ic", "rank_ic")
 COIN = "a coin"
+COVERAGE = {
+    "directional_accuracy_tradable": "coverage_tradable",
+    "directional_accuracy_on_moves": "coverage_on_moves",
+    "directional_accuracy": "coverage",
+}
 TOSSED_BY_A_COIN = ("directional_accuracy_tradable", "directional_accuracy_on_moves", "directional_accuracy")
 GOOD_ICS = (0.02, 0.05)
 USUAL = "usual ones are .02 to .10"
@@ -67,6 +72,7 @@ class VerdictRule(Parameters):
         max_plausible_ic: A larger IC, either sign, is taken for a leak; usual ones are .02 to .10.
         max_plausible_sharpe: A larger net Sharpe ratio per year is taken for a leak.
         naive: Baselines that know nothing about the future; a level they reach too is trivial.
+        min_coverage: A directional accuracy on a smaller share of the rows is at most a WARNING: few calls are easy.
         universe: ``fixed`` when the entities were named without knowing how they would fare; ``unverified`` when they
             are those that exist today: a claim on more than two of them is at most weak.
         wanted: Levels somebody hopes for, per kind of head and metric.
@@ -76,6 +82,7 @@ class VerdictRule(Parameters):
     max_plausible_ic: float = Field(default=0.15, gt=0.0, lt=1.0)
     max_plausible_sharpe: float = Field(default=5.0, gt=0.0)
     naive: tuple[str, ...] = ("class_prior", "zero", "drift", "last_sign")
+    min_coverage: float = Field(default=0.2, ge=0.0, le=1.0)
     universe: Literal["fixed", "unverified"] = "unverified"
     wanted: dict[Kind, dict[str, float]] = Field(default_factory=dict)
     wanted_performance: dict[Measure, float] = Field(default_factory=dict)
@@ -103,9 +110,14 @@ class _Found:
     timing: Facts
 
     @property
+    def profitable(self) -> bool:
+        """Whether there is a profit after costs, and one that is not drift."""
+        return _above_zero(self.sharpe) and _above_zero(self.timing)
+
+    @property
     def steps(self) -> int:
         """How many of the two conditions hold."""
-        return _above_zero(self.ic) + _above_zero(self.timing)
+        return _above_zero(self.ic) + self.profitable
 
 
 @dataclass(frozen=True)
@@ -236,7 +248,9 @@ def _headline(level: Level, primary: Primary, evaluation: Facts, found: _Found) 
         return f"A hint, not proof: {name} called the direction and profited, but only on entities that exist today."
     if _above_zero(found.ic):
         return f"A hint, not proof: {name} leans the right way over the next {ahead}, but after costs it may be luck."
-    return f"A hint, not proof: {name} timed its positions well, but its scores do not line up with the returns."
+    return (
+        f"A hint, not proof: {name} earned more than drift after costs, but its scores do not line up with the returns."
+    )
 
 
 def _reason(about: str, said: str) -> Reason:
@@ -250,7 +264,7 @@ def _on_ic(evaluation: Facts, primary: Primary, ic: Facts) -> Reason:
         return _reason(about, f"The {label} of {primary.model} is undefined on {rows}: its forecast never changes.")
     t = evaluation["skill"][primary.model]["direction"]["t_hac"]
     told = f", overlap-aware t {t:.1f}" if t is not None and primary.metric == DIRECTION[evaluation["kind"]] else ""
-    found = f"{_estimate(ic, '+.3f')} ({100 * evaluation['confidence']:g} % interval{told})"
+    found = f"{_estimate(ic, '+z.3f')} ({100 * evaluation['confidence']:g} % interval{told})"
     return _reason(about, f"The {label} of {primary.model} is {found} on {rows}; {_side_of_zero(ic)}.")
 
 
@@ -260,11 +274,13 @@ def _on_baselines(evaluation: Facts, primary: Primary) -> Reason:
     rival = _strongest(evaluation, baselines, metric)
     if rival is None:
         return _reason(about, "None of them has a direction to hold this against; the comparison is with 0.")
-    reached = f"The strongest, {rival}, reaches {_estimate(evaluation['models'][rival]['metrics'][metric], '+.3f')}"
+    reached = f"The strongest, {rival}, reaches {_estimate(evaluation['models'][rival]['metrics'][metric], '+z.3f')}"
     difference = {**versus[rival][metric], "value": versus[rival][metric]["difference"]}
     if difference["value"] is None:
         return _reason(about, f"{reached}.")
-    return _reason(about, f"{reached}; the difference is {_estimate(difference, '+.3f')}, {_side_of_zero(difference)}.")
+    return _reason(
+        about, f"{reached}; the difference is {_estimate(difference, '+z.3f')}, {_side_of_zero(difference)}."
+    )
 
 
 def _on_profit(found: _Found, backtest: Backtest | None) -> Reason:
@@ -273,10 +289,11 @@ def _on_profit(found: _Found, backtest: Backtest | None) -> Reason:
         return _reason(about, "There is no backtest, so nothing is known about profit after costs.")
     if sharpe["value"] is None:
         return _reason(about, "The net Sharpe ratio after the stated costs is undefined, no position was taken.")
-    net = f"The net Sharpe ratio after the stated costs is {_estimate(sharpe, '.2f')} a year"
+    exposure = f"with {backtest.judged['exposure']:.1%} of the capital at work on average"
+    net = f"The net Sharpe ratio after the stated costs is {_estimate(sharpe, 'z.2f')} a year, {exposure}"
     if timing["value"] is None:
         return _reason(about, f"{net}; without drift nothing is left to measure.")
-    return _reason(about, f"{net}; without drift it is {_estimate(timing, '.2f')}: {_side_of_zero(timing)}.")
+    return _reason(about, f"{net}; without drift it is {_estimate(timing, 'z.2f')}: {_side_of_zero(timing)}.")
 
 
 def _on_plausibility(found: _Found, rule: VerdictRule) -> list[Reason]:
@@ -300,7 +317,7 @@ def _on_volatility(evaluation: Facts, primary: Primary) -> list[Reason]:
         return []
     points = {key: value if value is None else 100.0 * value for key, value in gain.items()}
     said = (
-        f"With its direction taken away {primary.model} gains {_estimate(points, '+.1f')} points of accuracy over the "
+        f"With its direction taken away {primary.model} gains {_estimate(points, '+z.1f')} points of accuracy over the "
         f"class prior; {_side_of_zero(gain)}."
     )
     return [_reason("Volatility skill, no evidence of direction", said)]
@@ -322,7 +339,11 @@ def _on_rows(evaluation: Facts) -> Reason:
 def _on_the_claim(evaluation: Facts, primary: Primary) -> Reason:
     label = evaluation["metric_info"][primary.metric]["label"]
     claim = f"{primary.head}, {primary.model}, {label}"
-    return _reason("Claim", f"One claim was declared beforehand ({claim}); everything else here is exploratory.")
+    said = (
+        f"One claim is declared in the configuration of this run ({claim}); everything else here is exploratory. "
+        "Whoever changes it after seeing results must discount them: nothing here checks that."
+    )
+    return _reason("Claim", said)
 
 
 def _needed(evaluation: Facts, size: float) -> str:
@@ -347,6 +368,8 @@ def _judge(evaluation: Facts, model: str, wanted: _Wanted, rule: VerdictRule) ->
     trivial = [name for name, value in reached.items() if _meets(value, level, info["better"])]
     gain = _gain(evaluation, model, metric, (*naive, VOLATILITY_ONLY.format(model)))
     met = _meets(found["value"], level, info["better"])
+    coverage = _coverage(evaluation, model, metric)
+    skilled = _above_zero(gain.estimate) and (coverage is None or coverage >= rule.min_coverage)
     return {
         "name": info["label"],
         "metric": metric,
@@ -355,10 +378,21 @@ def _judge(evaluation: Facts, model: str, wanted: _Wanted, rule: VerdictRule) ->
         "found": found["value"],
         "low": found["low"],
         "high": found["high"],
-        "status": _status(met=met, skilled=_above_zero(gain.estimate), trivial=bool(trivial)),
+        "status": _status(met=met, skilled=skilled, trivial=bool(trivial)),
         "trivial": bool(trivial),
-        "note": " ".join(_notes(wanted, found, gain, trivial)),
+        "note": " ".join([*_on_coverage(coverage), *_notes(wanted, found, gain, trivial)]),
     }
+
+
+def _coverage(evaluation: Facts, model: str, metric: str) -> float | None:
+    """Share of the rows that a directional accuracy speaks about."""
+    name = COVERAGE.get(metric)
+    found = evaluation["models"][model]["metrics"].get(name) or UNDEFINED
+    return None if found["value"] is None else float(found["value"])
+
+
+def _on_coverage(coverage: float | None) -> list[str]:
+    return [] if coverage is None else [f"On {coverage:.1%} of the rows."]
 
 
 def _judge_performance(backtest: Backtest, measure: Measure, level: float) -> dict[str, Any]:
@@ -387,7 +421,7 @@ def _performance_notes(held: tuple[float | None, str], timing: Facts, *, trivial
     if value is not None:
         yield f"{BUY_AND_HOLD.capitalize()}: {f'{value:.1%}' if unit == 'share' else f'{value:.2f}'}."
     if timing["value"] is not None:
-        yield f"Sharpe without drift {_estimate(timing, '.2f')}: {_side_of_zero(timing)}."
+        yield f"Sharpe without drift {_estimate(timing, 'z.2f')}: {_side_of_zero(timing)}."
     if trivial:
         yield f"Trivial: {BUY_AND_HOLD} reaches this level too."
 
@@ -433,7 +467,7 @@ def _notes(wanted: _Wanted, found: Facts, gain: _Gain, trivial: list[str]) -> It
     if found["value"] is None:
         yield "Undefined: no call was made." if metric in TOSSED_BY_A_COIN else "Undefined."
     elif skill["value"] is not None:
-        yield f"Against {gain.rival}: {_estimate(skill, '+.4f')}; {_side_of_zero(skill)}."
+        yield f"Against {gain.rival}: {_estimate(skill, '+z.4f')}; {_side_of_zero(skill)}."
     else:
         yield "There is no naive forecast to hold it against."
     if trivial:
