@@ -138,6 +138,14 @@ def test_data_means_the_files_environment_and_a_folder_seen_from_here(
     assert "DATA_DIR_NOT_GIVEN" in str(again.exception)
 
 
+def test_a_folder_that_a_workload_does_not_read_is_refused(project: Path) -> None:
+    (project / "conf" / "files" / "catalog.yml").write_text("crypto.fruit_raw: {type: x}")
+    result = assay("run", "equity", "--data", ".")
+    assert result.exit_code == 1
+    assert "'equity' does not read your folder; these do: crypto" in result.output
+    assert models(project) == []
+
+
 def test_an_error_on_purpose_ends_without_a_traceback(project: Path) -> None:
     result = assay("run", "equity", "--params", "equity.rule.depth=0")
     assert result.exit_code == 1

@@ -108,6 +108,8 @@ def _run(
         from kedro.runner import SequentialRunner
 
         _require_pipelines(pipelines)
+        if data:
+            _require_sources(project / "conf" / str(env), pipelines)
         session = KedroSession.create(project, env=env, runtime_params=params)
         with session:
             session.run(
@@ -137,6 +139,17 @@ def _require_pipelines(names: Sequence[str]) -> None:
     for name in names:
         if name not in pipelines:
             raise click.ClickException(f"there is no pipeline {name!r}; there are: {', '.join(sorted(pipelines))}")
+
+
+def _require_sources(environment: Path, names: Sequence[str]) -> None:
+    """Refuse a folder of data that a workload would not read: it would run on its own data without a word."""
+    import yaml
+
+    catalogs = (yaml.safe_load(path.read_text()) or {} for path in environment.rglob("catalog*.yml"))
+    readers = sorted({str(entry).split(".")[0] for catalog in catalogs for entry in catalog})
+    for name in names:
+        if name not in readers:
+            raise click.ClickException(f"{name!r} does not read your folder; these do: {', '.join(readers) or 'none'}")
 
 
 @contextmanager
