@@ -23,6 +23,7 @@ class _ForKedro(click.Group):
     """Commands that Kedro adds to its own, before which it asks here: its ``run`` is answered with clear errors."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name: for ``run`` Kedro's own, whose errors are shown clearly."""
         if cmd_name != "run":
             return super().get_command(ctx, cmd_name)
         from kedro.framework.cli.project import run as kedro_run
