@@ -65,7 +65,8 @@ def test_numbers_are_read_from_text_too(values: list[Any], dtype: Any) -> None:
     ("column", "found"),
     [
         (pl.Series("close", ["1", "dear", "2", "cheap"]), r"'dear' in row 2 and 1 more like it"),
-        (pl.Series("close", [True, False]), r"Boolean, e.g. \[True\]"),
+        (pl.Series("close", ["1", "dear", "2"]), r"'dear' in row 2\n  what to do: mend the file"),
+        (pl.Series("close", [True, False]), r"Boolean, e.g. \[True\]\n  what to do: mend the file"),
         (pl.Series("close", [[1.0]]), r"List\(Float64\), e.g."),
     ],
 )
@@ -103,6 +104,10 @@ def test_the_unit_may_change_inside_a_column() -> None:
     assert times([float(SECONDS * 10**3), None]) == [NOON, None]
 
 
+def test_a_number_that_is_none_is_a_missing_time() -> None:
+    assert times([float(SECONDS), float("nan"), float("inf"), None]) == [NOON, None, None, None]
+
+
 def test_times_with_a_zone_become_utc() -> None:
     zoned = pl.Series("t", [NOON]).dt.convert_time_zone("Asia/Tokyo").cast(pl.Datetime("ns", "Asia/Tokyo"))
     assert as_times(zoned, zone=None, file="my.csv").to_list() == [NOON]
@@ -114,7 +119,8 @@ NAIVE = [["2024-03-28 12:00:00"], ["2024-03-28T12:00"], [NOON.replace(tzinfo=Non
 @pytest.mark.parametrize("values", NAIVE, ids=["text", "no seconds", "datetime"])
 def test_times_without_a_zone_need_a_declared_one(values: list[Any]) -> None:
     expected = (
-        r"my.csv, column 't': times have no time zone\n  expected: .*\n  found: .*2024.*\n  what to do: .*timezone: UTC"
+        r"my.csv, column 't': times have no time zone\n  expected: .*\n"
+        r"  found: e.g. 2024-03-28[ T]12:00(:00)?\n  what to do: .*timezone: UTC"
     )
     with pytest.raises(DataError, match=expected):
         times(values)
@@ -144,7 +150,10 @@ def test_an_hour_that_a_clock_change_skips_or_repeats_is_an_error(hour: str) -> 
     [
         (["soon"], r"wrong type\n  expected: ISO 8601 times.*\n  found: 'soon' in row 1"),
         (["2024-03-28T12:00:00Z", "28/03/2024"], r"found: '28/03/2024' in row 2"),
-        ([0, 1, 2], r"holds no times\n  expected: seconds.*\n  found: 0"),
+        ([0, 1, 2], r"holds no times\n  expected: seconds.*\n  found: 0\n  what to do: mend the file"),
+        ([202401011200], "holds no times\n.*\n  found: 202401011200"),
+        (["20240101120000"], "holds no times\n.*\n  found: 20240101120000"),
+        ([str(SECONDS), "9" * 20], r"wrong type\n  expected: times\n  found: '9{20}' in row 2"),
         ([True], r"wrong type\n  expected: times\n  found: Boolean"),
     ],
 )

@@ -1,5 +1,6 @@
 import gzip
 import logging
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -139,6 +140,16 @@ def test_missing_files_are_an_error_with_near_names(tmp_path: Path) -> None:
     assert "\n  found: klines.parquet\n  what to do: read the manual" in message
 
 
+def test_a_folder_that_is_called_like_a_file_is_told_from_one(tmp_path: Path) -> None:
+    (tmp_path / "bars.parquet").mkdir()
+    assert "\n  found: bars.parquet/\n" in refused(folder(tmp_path))
+
+
+def test_bars_cannot_be_left_out(tmp_path: Path) -> None:
+    (tmp_path / "bars.parquet").touch()
+    assert "files 'none': are missing\n" in refused(folder(tmp_path, "none"))
+
+
 @pytest.mark.parametrize("name", ["bars_4h.parquet", "notes.txt"])
 def test_a_named_file_must_be_there_even_if_the_source_is_optional(tmp_path: Path, name: str) -> None:
     (tmp_path / "bars_1h.parquet").touch()
@@ -193,8 +204,9 @@ def test_a_truncated_parquet_file_is_an_error(tmp_path: Path, share: float) -> N
     path = tmp_path / "bars.parquet"
     bars(2000).write_parquet(path)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-    assert "bars.parquet: cannot be read\n  expected: a whole Parquet or CSV file\n  found: " in refused(
-        folder(tmp_path)
+    assert (
+        "bars.parquet: cannot be read\n  expected: a whole Parquet file, or CSV in UTF-8 with commas\n  found: "
+        in refused(folder(tmp_path))
     )
 
 
@@ -213,6 +225,34 @@ def test_an_unknown_setting_is_an_error(tmp_path: Path) -> None:
 def test_a_source_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is a source and cannot be written"):
         folder(tmp_path).save(bars())
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_other_separators_than_commas_are_named(tmp_path: Path, separator: str) -> None:
+    bars().write_csv(tmp_path / "bars.csv", separator=separator)
+    assert f"bars.csv: is not separated by commas\n  expected: commas\n  found: symbol{separator}" in refused(
+        folder(tmp_path)
+    )
+
+
+def test_a_line_with_too_many_fields_is_an_error_in_one_line(tmp_path: Path) -> None:
+    bars().write_csv(tmp_path / "bars.csv")
+    with (tmp_path / "bars.csv").open("a") as file:
+        file.write("BTCUSDT,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n")
+    assert re.search(
+        r"bars.csv: cannot be read\n  expected: .*\n  found: .*\n  what to do: ", refused(folder(tmp_path))
+    )
+
+
+def test_a_file_that_may_not_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bars.csv").touch()
+
+    def forbidden(path: Path, *_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", forbidden)
+    with pytest.raises(DataError, match=r"bars.csv: cannot be read\n  found: .*denied.*\n  what to do: check its perm"):
+        folder(tmp_path).fingerprint()
 
 
 # --- from a bad file to the count of what was wrong ------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from difflib import get_close_matches
 
 import polars as pl
@@ -9,7 +10,8 @@ import polars as pl
 from assay.market.errors import DataError
 from assay.market.tables import TIME
 
-OLDEST_EPOCH = 10**8  # seconds: 1973; smaller numbers are counters, not times
+EPOCHS = (datetime(1980, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))  # other numbers are no times of markets
+MEND = "mend the file; where a value is not known, leave the cell empty"
 AWARE, NAIVE = "%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%dT%H:%M:%S%.f"
 
 
@@ -105,7 +107,9 @@ def as_times(column: pl.Series, *, zone: str | None, file: str) -> pl.Series:
         return _localised(column.cast(pl.Datetime("us")), zone, file)
     text = _as_text(column, "times", file)
     if text.str.contains(r"^\d+(\.0*)?$").all():
-        return _from_epoch(text.str.replace(r"\..*", "").cast(pl.Int64).alias(column.name), file)
+        numbers = text.str.replace(r"\..*", "").cast(pl.Int64, strict=False)
+        _refuse_unread(text, numbers, "times", file)
+        return _from_epoch(numbers, file)
     return _from_iso(text, zone, file)
 
 
@@ -117,18 +121,20 @@ def _as_text(column: pl.Series, expected: str, file: str) -> pl.Series:
     if isinstance(column.dtype, pl.String | pl.Categorical | pl.Enum | pl.Null):
         return column.cast(pl.String).str.strip_chars()
     found = f"{column.dtype}, e.g. {column.drop_nulls().head(1).to_list()}"
-    raise DataError(f"{file}, column '{column.name}'", "wrong type", expected=expected, found=found)
+    raise DataError(f"{file}, column '{column.name}'", "wrong type", expected=expected, found=found, do=MEND)
 
 
 def _refuse_unread(text: pl.Series, values: pl.Series, expected: str, file: str) -> None:
     rows = (text.is_not_null() & values.is_null()).arg_true()
     if len(rows):
-        found = f"'{text[rows[0]]}' in row {rows[0] + 1} and {len(rows) - 1} more like it"
-        raise DataError(f"{file}, column '{text.name}'", "wrong type", expected=expected, found=found)
+        more = f" and {len(rows) - 1} more like it" if len(rows) > 1 else ""
+        found = f"'{text[rows[0]]}' in row {rows[0] + 1}{more}"
+        raise DataError(f"{file}, column '{text.name}'", "wrong type", expected=expected, found=found, do=MEND)
 
 
 def _from_epoch(column: pl.Series, file: str) -> pl.Series:
-    count = pl.col(column.name).cast(pl.Int64)
+    number = pl.col(column.name)
+    count = pl.when(number.is_finite()).then(number).cast(pl.Int64, strict=False)
     micros = (
         pl.when(count < 10**11)
         .then(count * 10**6)
@@ -138,10 +144,14 @@ def _from_epoch(column: pl.Series, file: str) -> pl.Series:
         .then(count)
         .otherwise(count // 10**3)
     )
-    if (column < OLDEST_EPOCH).any():
-        expected, found = "seconds, milli-, micro- or nanoseconds since 1970", column.min()
-        raise DataError(f"{file}, column '{column.name}'", "holds no times", expected=expected, found=found)
-    return column.to_frame().select(micros.cast(TIME)).to_series()
+    times = column.to_frame().select(micros.cast(TIME)).to_series()
+    strange = column.filter(~times.is_between(*EPOCHS).fill_null(value=True))
+    if len(strange):
+        expected = "seconds, milli-, micro- or nanoseconds since 1970, of the years 1980 to 2199"
+        raise DataError(
+            f"{file}, column '{column.name}'", "holds no times", expected=expected, found=strange[0], do=MEND
+        )
+    return times
 
 
 def _from_iso(text: pl.Series, zone: str | None, file: str) -> pl.Series:
@@ -162,7 +172,7 @@ def _localised(column: pl.Series, zone: str | None, file: str) -> pl.Series:
             f"{file}, column '{column.name}'",
             "times have no time zone",
             expected="times with a zone or an offset, or a declared zone",
-            found=f"e.g. {column.drop_nulls().head(1).to_list()}",
+            found=f"e.g. {next(iter(column.drop_nulls()), None)}",
             do="declare the zone they are in for this source in the catalog, e.g. timezone: UTC",
         )
     try:

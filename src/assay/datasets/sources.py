@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
+from assay.datasets.files import sha256_of
 from assay.datasets.parsing import as_dates, as_numbers, as_times, choose_columns
 from assay.market.errors import DataError
 from assay.market.parameters import Parameters
@@ -52,17 +53,23 @@ class Source(AbstractDataset[None, pl.DataFrame]):
         """SHA-256 of the names and bytes of all input files, in hexadecimal.
 
         Raises:
-            DataError: They are not there.
+            DataError: They are not there, or may not be read.
         """
         digest = hashlib.sha256()
         for name, path in self._inputs():
-            with path.open("rb") as file:
-                digest.update(f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+            digest.update(f"{name} {_sha256(path)}\n".encode())
         return digest.hexdigest()
 
     def _inputs(self) -> Iterator[tuple[str, Path]]:
         """Name (independent of the machine) and path of every file that ``load`` opens, in order."""
         raise NotImplementedError
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise DataError(str(path), "cannot be read", found=error, do="check its permissions") from error
 
 
 class ArchIndices(Source):
@@ -222,11 +229,11 @@ class Folder(Source):
         named = [name for name in self._patterns if not re.search(r"[*?\[]", name)]
         absent = [name for name in named if self._folder / name not in files]
         if absent or not (files or self._layout.optional):
-            raise self._missing(", ".join(absent or self._patterns))
+            raise self._missing(", ".join(absent or self._patterns or ["none"]))
         return files
 
     def _missing(self, wanted: str) -> DataError:
-        there = sorted(path.name for path in self._folder.iterdir())
+        there = sorted(path.name + "/" * path.is_dir() for path in self._folder.iterdir())
         near = get_close_matches(wanted, there, n=3, cutoff=0.4) or there[:5]
         return DataError(
             f"{self._folder}, files '{wanted}'",
@@ -270,13 +277,24 @@ def _open(path: Path) -> pl.DataFrame:
         raise DataError(str(path), "is empty", expected="a table", found="0 bytes", do="make or copy the file again")
     try:
         if path.name.lower().endswith((".csv", ".csv.gz")):
-            return pl.read_csv(path, infer_schema=False, null_values=NULLS)
+            return _commas(pl.read_csv(path, infer_schema=False, null_values=NULLS), path)
         table = pq.read_table(path, page_checksum_verification=True, partitioning=None)
         return pl.DataFrame(pl.from_arrow(table))
     except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
         raise DataError(
-            str(path), "cannot be read", expected="a whole Parquet or CSV file", found=error, do="make or copy it again"
+            str(path),
+            "cannot be read",
+            expected="a whole Parquet file, or CSV in UTF-8 with commas",
+            found=str(error).partition("\n")[0],
+            do="make or copy it again",
         ) from error
+
+
+def _commas(table: pl.DataFrame, path: Path) -> pl.DataFrame:
+    if table.width == 1 and re.search(r"[;\t|]", table.columns[0]):
+        found = table.columns[0]
+        raise DataError(str(path), "is not separated by commas", expected="commas", found=found, do="write it again so")
+    return table
 
 
 def _parsed(column: pl.Series, name: str, layout: Layout, *, file: str) -> pl.Series:
