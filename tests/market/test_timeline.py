@@ -104,6 +104,16 @@ def test_the_length_of_a_bar_is_the_usual_spacing() -> None:
 
 def test_a_declared_length_is_used_as_it_is() -> None:
     assert bar_interval(bars(0, 1, 2), 4 * HOUR) == 4 * HOUR
+    assert bar_interval(bars(0), HOUR) == HOUR
+
+
+def test_a_declared_length_may_not_show_the_future_of_longer_bars() -> None:
+    mixed = pl.concat([bars(0, 1, 2), bars(0, 4, 8, entity="B")])
+    with pytest.raises(
+        DataError, match=r"bars, declared 'interval': is shorter .*\n.*\n  found: 1:00:00 .*; B 4:00:00\n"
+    ):
+        bar_interval(mixed, HOUR)
+    assert bar_interval(mixed, 4 * HOUR) == 4 * HOUR
 
 
 @pytest.mark.parametrize(
@@ -239,6 +249,15 @@ def test_a_feed_is_of_the_market_or_of_entities() -> None:
     both = pl.concat([feed((1, 1, 5), entity="A"), feed((1, 1, 6))])
     with pytest.raises(DataError, match=r"feed 'f': mixes market-wide facts.*\n.*\n  found: \['\*', 'A'\]"):
         join_feeds(bars(1), {"f": both}, {"f": NOW})
+
+
+def test_a_feed_about_other_entities_is_not_left_out_in_silence() -> None:
+    strange = feed((1, 1, 5), entity="A/B")
+    with pytest.raises(
+        DataError, match=r"feed 'f': is about none of .*\n  expected: some of A\n  found: A/B\n  what to do"
+    ):
+        join_feeds(bars(1), {"f": strange}, {"f": NOW})
+    join_feeds(bars(1), {"f": pl.concat([strange, feed((1, 1, 5), entity="A")])}, {"f": NOW})
 
 
 def slow_join(times: Sequence[int], facts: Sequence[tuple[int, int, int]], rule: FeedRule) -> list[float | None]:

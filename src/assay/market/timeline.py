@@ -107,23 +107,26 @@ def bar_interval(bars: pl.DataFrame, declared: timedelta | None = None) -> timed
     """Length of a bar: as declared, or the modal spacing of ``time`` within an entity.
 
     An inferred length must be the same for all entities and fit at least 90 % of the spacings: in a table that mixes
-    lengths, the longer bars would be taken as complete too early and show the future.
+    lengths, the longer bars would be taken as complete too early and show the future. For the same reason a declared
+    length must not be shorter than the modal spacing of any entity.
 
     Args:
         bars: Table with ``entity`` and ``time`` in any order, duplicates allowed.
-        declared: Length given by the user, used without inference.
+        declared: Length given by the user.
 
     Returns:
         The length of a bar.
 
     Raises:
-        DataError: No entity has two bars, several lengths, or an irregular spacing.
+        DataError: No entity has two bars, several lengths, an irregular spacing, or a declared length that is too
+            short.
     """
-    if declared is not None:
-        return declared
     spacing = bars.select(KEY).drop_nulls().unique().sort(KEY)
     spacing = spacing.select("entity", gap=pl.col("time").diff().over("entity")).drop_nulls()
-    lengths = spacing.group_by("entity").agg(pl.col("gap").mode().min())["gap"].unique()
+    modes = spacing.group_by("entity").agg(pl.col("gap").mode().min()).sort("entity")
+    if declared is not None:
+        return _long_enough(declared, modes)
+    lengths = modes["gap"].unique()
     if len(lengths) != 1 or spacing.filter(pl.col("gap") == lengths[0]).height < REGULAR * len(spacing):
         commonest = spacing["gap"].value_counts(sort=True).sort("count", "gap", descending=[True, False]).head(3)
         raise DataError(
@@ -132,10 +135,23 @@ def bar_interval(bars: pl.DataFrame, declared: timedelta | None = None) -> timed
             expected=f"one spacing of times that fits at least {REGULAR:.0%} of the bars of every entity",
             found=", ".join(f"{gap} between {n} pairs" for gap, n in commonest.iter_rows())
             or "no entity with two bars",
-            do="keep bars of one length in the files that are read, or declare 'interval'",
+            do="keep bars of one length in the files that are read, or declare the longest as 'interval'",
         )
     length: timedelta = lengths[0]
     return length
+
+
+def _long_enough(declared: timedelta, modes: pl.DataFrame) -> timedelta:
+    longer = modes.filter(pl.col("gap") > declared)
+    if len(longer):
+        raise DataError(
+            "bars, declared 'interval'",
+            "is shorter than the bars are apart: a longer bar would be read before it was complete",
+            expected="at least the usual spacing of every entity",
+            found=f"{declared} declared; " + ", ".join(f"{entity} {gap}" for entity, gap in longer.head(3).iter_rows()),
+            do="declare the length of the longest bars, or leave it out",
+        )
+    return declared
 
 
 def stamp_feed(frame: pl.DataFrame, rule: FeedRule, *, bar: timedelta) -> pl.DataFrame:
@@ -183,7 +199,7 @@ def join_feeds(bars: pl.DataFrame, feeds: Mapping[str, pl.DataFrame], rules: Map
         null before the first available fact and where it is older than ``max_age``.
 
     Raises:
-        DataError: A feed holds market-wide facts and facts of single entities.
+        DataError: A feed holds market-wide facts and facts of single entities, or only entities without bars.
     """
     panel = bars.sort(KEY)
     for name, feed in feeds.items():
@@ -194,6 +210,8 @@ def join_feeds(bars: pl.DataFrame, feeds: Mapping[str, pl.DataFrame], rules: Map
 
 def _with_feed(panel: pl.DataFrame, feed: pl.DataFrame, *, name: str, rule: FeedRule) -> pl.DataFrame:
     by = [] if _market_wide(feed, name) else ["entity"]
+    if by:
+        _require_common(panel["entity"], feed["entity"], name)
     decisions = panel.select(*by, "time").unique().sort(*by, "time")
     joined = decisions.join_asof(
         _newest_known(feed).select(pl.all() if by else pl.exclude("entity")),
@@ -222,6 +240,18 @@ def _market_wide(feed: pl.DataFrame, name: str) -> bool:
             do="split it into two feeds",
         )
     return entities == [EVERYONE]
+
+
+def _require_common(wanted: pl.Series, told: pl.Series, name: str) -> None:
+    here, there = wanted.unique().sort(), told.unique().sort()
+    if not here.is_in(there.implode()).any():
+        raise DataError(
+            f"feed '{name}'",
+            "is about none of the entities that have bars",
+            expected=f"some of {', '.join(here.head(3))}",
+            found=", ".join(there.head(3)),
+            do="write the symbols in the same way in all files, or leave this feed out",
+        )
 
 
 def _newest_known(feed: pl.DataFrame) -> pl.DataFrame:
