@@ -142,7 +142,13 @@ def test_a_folder_that_a_workload_does_not_read_is_refused(project: Path) -> Non
     (project / "conf" / "files" / "catalog.yml").write_text("crypto.fruit_raw: {type: x}")
     result = assay("run", "equity", "--data", ".")
     assert result.exit_code == 1
-    assert "'equity' does not read your folder; these do: crypto" in result.output
+    assert "'equity' does not read your folder; by conf/files these do: crypto" in result.output
+    nameless = assay("resume", "--data", ".")
+    assert nameless.exit_code == 1
+    assert (
+        "a run without the name of a workload does not read your folder; by conf/files these do: crypto"
+        in nameless.output
+    )
     assert models(project) == []
 
 
@@ -171,7 +177,8 @@ def test_an_error_inside_a_dataset_error_is_shown_the_same_way(project: Path) ->
 def test_a_bad_parameter_is_named_before_anything_runs(project: Path) -> None:
     result = assay("run", "equity", "--params", "equity.rule.depth=deep")
     assert result.exit_code == 1
-    assert "Parameter 'equity.rule'" in result.output
+    assert "Parameter 'equity.rule':\ndepth\n  Input should be a valid integer" in result.output
+    assert result.output.endswith("\n  found: 'deep'\n")
     assert isinstance(result.exception, SystemExit)
     assert not (project / "data").exists()
 
@@ -187,6 +194,23 @@ def test_an_unknown_pipeline_is_answered_with_those_that_exist() -> None:
     result = assay("run", "equty")
     assert result.exit_code == 1
     assert "no pipeline 'equty'; there are: __default__, equity, late" in result.output
+
+
+def test_an_unknown_environment_is_answered_with_those_that_exist(project: Path) -> None:
+    result = assay("run", "equity", "--env", "fils")
+    assert result.exit_code == 1
+    assert f"no environment 'fils' in {project / 'conf'}; there are: base, files" in result.output
+
+
+@pytest.mark.usefixtures("project")
+def test_an_interrupted_run_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kedro.framework.session.KedroSession.run", interrupt)
+    result = assay("run", "equity")
+    assert result.exit_code == 130
+    assert "stopped; `assay resume` with the same options goes on from here" in result.output
 
 
 def test_outside_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 from assay.market.errors import AssayError
 
 Command = Callable[..., None]
+INTERRUPTED = 130  # what shells return after Ctrl-C
 
 
 @click.group()
@@ -109,6 +111,7 @@ def _run(
         from kedro.runner import SequentialRunner
 
         _require_pipelines(pipelines)
+        _require_environment(project, env)
         if data:
             _require_sources(project / "conf" / str(env), pipelines)
         session = KedroSession.create(project, env=env, runtime_params=params)
@@ -148,9 +151,20 @@ def _require_sources(environment: Path, names: Sequence[str]) -> None:
 
     catalogs = (yaml.safe_load(path.read_text()) or {} for path in environment.rglob("catalog*.yml"))
     readers = sorted({str(entry).split(".")[0] for catalog in catalogs for entry in catalog})
-    for name in names:
+    for name in names or [""]:
         if name not in readers:
-            raise click.ClickException(f"{name!r} does not read your folder; these do: {', '.join(readers) or 'none'}")
+            who, here = repr(name) if name else "a run without the name of a workload", f"conf/{environment.name}"
+            raise click.ClickException(
+                f"{who} does not read your folder; by {here} these do: {', '.join(readers) or 'none'}"
+            )
+
+
+def _require_environment(project: Path, env: str | None) -> None:
+    there = sorted(folder.name for folder in (project / "conf").iterdir() if folder.is_dir())
+    if env and env not in there:
+        raise click.ClickException(
+            f"there is no environment {env!r} in {project / 'conf'}; there are: {', '.join(there)}"
+        )
 
 
 @contextmanager
@@ -158,6 +172,9 @@ def _clear_errors() -> Iterator[None]:
     """Show errors a user can act on without a traceback; all others keep theirs."""
     try:
         yield
+    except KeyboardInterrupt:
+        click.echo("stopped; `assay resume` with the same options goes on from here", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
     except Exception as error:
         if message := _message(error):
             raise click.ClickException(message) from error
@@ -173,4 +190,14 @@ def _message(error: BaseException) -> str | None:
         if isinstance(link, AssayError):
             return str(link)
         link = link.__cause__
-    return str(error) if isinstance(error, DataValidationError | ParameterValidationError) else None
+    if isinstance(error, ParameterValidationError):
+        return _plain(str(error))
+    return str(error) if isinstance(error, DataValidationError) else None
+
+
+def _plain(text: str) -> str:
+    """What pydantic says, without the names of its classes and of its manual."""
+    text = re.sub(r" Failed to instantiate .*: \d+ validation errors? for .*", "", text)
+    text = re.sub(r"\n +For further information visit .*", "", text)
+    text = text.replace("Extra inputs are not permitted", "there is no such parameter").replace("Value error, ", "")
+    return re.sub(r" \[type=\w+, input_value=(.*), input_type=\w+\]", r"\n  found: \1", text)

@@ -71,7 +71,7 @@ def test_an_older_report_is_not_passed_off_as_this_runs(done: Market, screen: Co
 
 def test_an_idle_resume_says_so(done: Market, screen: Console) -> None:
     done.resume()
-    assert text(screen) == "nothing to do: every output is fresh\n"
+    assert text(screen) == f"nothing to do: every output is fresh\nreport: {done.path('report')}\n"
 
 
 def test_a_failure_says_how_to_go_on(market: Market, terminal: Console, caplog: pytest.LogCaptureFixture) -> None:
@@ -82,7 +82,7 @@ def test_a_failure_says_how_to_go_on(market: Market, terminal: Console, caplog: 
     with pytest.raises(ValueError, match=r"equity\.bars"):
         market.run()
     assert "equity.ingestion.clean stopped after 0." in caplog.text
-    assert "`assay resume` reruns only what is not fresh" in caplog.text
+    assert "`assay resume equity` reruns only what is not fresh" in caplog.text
     assert console.BARS._progress is None
     assert "\x1b[?25h" in text(terminal), "the cursor is still hidden"
 
@@ -94,6 +94,22 @@ def test_a_failure_to_load_names_the_node_that_needs_it(done: Market, caplog: py
     with pytest.raises(DataError, match="differs from its receipt"):
         done.run()
     assert "equity.reporting.write stopped after 0." in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("given", "command"),
+    [
+        ({"env": None}, "assay resume crypto"),
+        ({"env": "base", "runtime_params": {}}, "assay resume crypto"),
+        ({"env": "files", "runtime_params": {"data_dir": "/my data"}}, "assay resume crypto --data '/my data'"),
+        (
+            {"env": "own", "runtime_params": {"crypto": {"learning": {"seed": 3}}, "bars": "b.csv"}},
+            "assay resume crypto --env own --params crypto.learning.seed=3,bars=b.csv",
+        ),
+    ],
+)
+def test_the_way_to_go_on_is_the_command_of_the_run(given: dict[str, Any], command: str) -> None:
+    assert display.resume_command(["crypto"], given) == command
 
 
 def test_many_inputs_are_summed_up() -> None:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     import polars as pl  # settings.py leads here: every command of Kedro, `kedro --help` too, would wait for it
 
 MANIFEST = "manifest.json"
-REMAKE = "run `assay resume`: it makes every missing or damaged file again from its inputs"
+REMAKE = (
+    "run `assay resume` with your workload and options: it makes every missing or damaged file again from its inputs"
+)
 
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:

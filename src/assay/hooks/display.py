@@ -1,7 +1,8 @@
 """What a person sees of a run: a bar while it goes on, a line per node, and at the end the verdict."""
 
 import logging
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -14,7 +15,7 @@ from rich.table import Table
 
 from assay.console import BARS, console, duration
 from assay.datasets.files import AtomicFile
-from assay.hooks.evidence import is_parameter
+from assay.hooks.evidence import is_parameter, place_of
 from assay.hooks.measures import peak_memory, rows_of
 
 LOG_WIDTH = 160
@@ -36,6 +37,7 @@ class Display:
         if not console().is_terminal and not console().is_jupyter:
             console().width = LOG_WIDTH
         nodes = pipeline.nodes
+        self._workloads = sorted({place_of(node)[0] for node in nodes})
         if run_params["only_missing_outputs"]:
             nodes = [node for node in nodes if not all(map(catalog.exists, node.outputs))]
         self._bar = BARS.open("nodes", len(nodes))
@@ -75,17 +77,20 @@ class Display:
                 self._print(f"report: {self._report(workload)}")
         if not self._node_started:
             self._print("nothing to do: every output is fresh")
+            for path in filter(None, map(self._newest_report, self._workloads)):
+                self._print(f"report: {path.resolve()}")
             return
         spent = duration(perf_counter() - self._clock)
         self._print(f"{len(self._node_started)} nodes in {spent}, peak memory {peak_memory():,.0f} MiB")
 
     @hook_impl
-    def on_pipeline_error(self) -> None:
+    def on_pipeline_error(self, run_params: dict[str, Any]) -> None:
         """Leave the terminal to the error, and say how to go on."""
         BARS.close_all()
-        spent = duration(perf_counter() - self._clock)
-        advice = "once the cause is mended, `assay resume` reruns only what is not fresh"
-        log.error("%s stopped after %s; %s", self._at, spent, advice)
+        spent, again = duration(perf_counter() - self._clock), resume_command(self._workloads, run_params)
+        log.error(
+            "%s stopped after %s; once the cause is mended, `%s` reruns only what is not fresh", self._at, spent, again
+        )
 
     def _report(self, workload: str) -> Path | str:
         report = self._catalog.get(f"{workload}.report")
@@ -93,8 +98,33 @@ class Display:
             return report.saved_path().resolve()
         return "none in this run"
 
+    def _newest_report(self, workload: str) -> Path | None:
+        report = self._catalog.get(f"{workload}.report")
+        return report.located() if isinstance(report, AtomicFile) else None
+
     def _print(self, text: str) -> None:
         console().print(text, soft_wrap=True, markup=False, highlight=False)
+
+
+def resume_command(workloads: Sequence[str], run_params: Mapping[str, Any]) -> str:
+    """What to type to go on with a run: its workloads, data, environment and parameters."""
+    given = dict(_flat(run_params.get("runtime_params") or {}))
+    data, env = given.pop("data_dir", None), run_params.get("env")
+    options = {
+        "--data": data,
+        "--env": None if env in (None, "base") or (data and env == "files") else env,
+        "--params": ",".join(f"{name}={value}" for name, value in given.items()),
+    }
+    words = [word for option, value in options.items() if value for word in (option, str(value))]
+    return shlex.join(["assay", "resume", *workloads, *words])
+
+
+def _flat(block: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in block.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def _verdicts(summaries: Mapping[str, Mapping[str, Any]]) -> Table:
