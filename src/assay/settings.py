@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from assay.hooks.claims import Claims
 from assay.hooks.display import Display
 from assay.hooks.evidence import Code, Fingerprints
 from assay.hooks.manifest import Manifests
@@ -15,7 +16,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 _fingerprints = Fingerprints()
 
 # Kedro calls the last hook first: names before anything is done, receipts before those that speak about them.
-HOOKS = (Display(), Manifests(_fingerprints), Receipts(_fingerprints, Code(Path(__file__).parent)), Names())
+HOOKS = (Display(), Manifests(_fingerprints), Receipts(_fingerprints, Code(Path(__file__).parent)), Claims(), Names())
 
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 

@@ -1,0 +1,34 @@
+"""Checks what was declared for a workload against what the workload has, before hours are spent on it."""
+
+from kedro.framework.hooks import hook_impl
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+
+from assay.market.workload import Workload
+
+
+class Claims:
+    """Looks at the declared claim, and at the baselines, metrics and folds that the report is asked for."""
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Look before the first node runs, at workloads whose claim is judged in this run.
+
+        Raises:
+            ConfigurationError: Something is named that is not there.
+        """
+        from assay.workloads import WORKLOADS
+
+        for workload in WORKLOADS:
+            _check(workload, pipeline.inputs(), catalog)
+
+
+def _check(workload: Workload, asked: set[str], catalog: DataCatalog) -> None:
+    from assay.market.claim import check_claim, check_reporting
+
+    names = {name: f"params:{workload.name}.{name}" for name in ("primary", "evaluation", "verdict", "learning")}
+    if names["primary"] in asked:
+        check_claim(workload.heads, catalog.load(names["primary"]))
+    if {names["evaluation"], names["verdict"], names["learning"]} <= asked:
+        folds = catalog.load(names["learning"]).splits.folds
+        check_reporting(workload.heads, catalog.load(names["evaluation"]), catalog.load(names["verdict"]), folds=folds)
