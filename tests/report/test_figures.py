@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from assay.report.figures.intervals import Estimate, interval_panel, short_numbe
 from assay.report.figures.regression import scatter_figure
 from assay.report.figures.thin import evenly, keep_extremes
 from assay.report.figures.timeline import split_timeline
+from assay.report.figures.times import time_ticks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,6 +47,19 @@ def test_settings_of_the_user_change_nothing() -> None:
     with mpl.rc_context({"font.size": 30, "svg.fonttype": "path", "axes.grid": True}):
         assert draw(_paint, (200, 100), slug="a", label="") == plain
         assert mpl.rcParams["font.size"] == 30
+
+
+@pytest.mark.parametrize("days", [0.01, 0.2, 1, 2.6, 4, 9, 40, 300, 3_000, 9_000])
+def test_any_span_of_time_gets_ticks(days: float) -> None:
+    """Matplotlib warns, which is an error here, where it has no interval that fits."""
+
+    def paint(figure: "Figure") -> None:
+        panel = axes(figure, margins=(20, 20, 20, 20))
+        panel.plot([19_000.3, 19_000.3 + days], [0, 1])
+        time_ticks(panel, 4)
+        assert 1 <= len(panel.get_xticks()) <= 6
+
+    draw(paint, (200, 100), slug="a", label="")
 
 
 def test_panel_says_every_value_and_marks_the_undefined() -> None:

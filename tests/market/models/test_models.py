@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn import ensemble
 
 from assay.market.errors import BundleError
 from assay.market.models import Model, ModelParams, ModelRule, build, restore
@@ -220,3 +221,19 @@ def test_a_missing_file_is_named(family: str) -> None:
     kind: Kind = "regression" if "regression" in params(family).heads else "classification"
     with pytest.raises(BundleError, match=r"a file is missing[\s\S]*expected: model\."):
         restore(params(family), kind, {"other": b""})
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression"])
+def test_a_forest_draws_its_share_of_few_rows_without_a_warning(kind: Kind) -> None:
+    X, y = rows(kind, 60)
+    rule = params("random_forest", max_samples=0.1, min_samples_leaf=1)
+    model = build(rule, kind, seed=3)
+    model.fit(X, y)
+    theirs = getattr(
+        ensemble, {"classification": "RandomForestClassifier", "regression": "RandomForestRegressor"}[kind]
+    )
+    settings = rule.model_dump(include={"n_estimators", "max_depth", "max_samples", "max_features", "min_samples_leaf"})
+    with pytest.warns(UserWarning, match=r"low number \(6\) of bootstrap samples"):
+        forest = theirs(**settings, random_state=3).fit(X, y)
+    found = forest.predict_proba(X) if kind == "classification" else forest.predict(X)
+    np.testing.assert_array_equal(model.predict(X), found)

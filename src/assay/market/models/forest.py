@@ -65,6 +65,9 @@ class ForestModel:
 
     def fit(self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None = None) -> None:  # noqa: ARG002
         """Grow the trees; a forest needs no tail."""
+        if isinstance(share := self._forest.max_samples, float):
+            # As a count: scikit-learn warns at every fit about a share that comes to few rows.
+            self._forest.max_samples = max(1, int(share * len(y)))
         self._forest.fit(X, y)
         # Threads would add up the trees in the order in which they finish, and the last bit would vary.
         self._forest.n_jobs = 1

@@ -24,5 +24,6 @@ def time_ticks(panel: "Axes", count: int) -> None:
     from matplotlib import dates
 
     locator = dates.AutoDateLocator(minticks=3, maxticks=count)  # type: ignore[no-untyped-call]
+    locator.intervald[dates.HOURLY] += [24]  # two days and a half: too few days, too many half days
     panel.xaxis.set_major_locator(locator)
     panel.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, show_offset=False))  # type: ignore[no-untyped-call]
