@@ -108,7 +108,7 @@ class Code:
         self._files = {
             path.relative_to(self._package): sha256_of(path)
             for path in sorted(self._package.rglob("*"))
-            if path.is_file() and path.suffix not in {".md", ".pyc"}
+            if path.is_file() and path.suffix != ".md" and "__pycache__" not in path.parts
         }
 
     def hash(self, workload: str, stage: str) -> str:

@@ -12,8 +12,11 @@ import pytest
 
 from assay.market.features import FeatureRule, engineer
 from assay.market.features.feature import REGISTRY, Feature
+from assay.market.features.registry import families, load_family
 
-FAMILIES = tuple(dict.fromkeys(feature.family for feature in REGISTRY.values()))
+FAMILIES = tuple(families())
+for family in FAMILIES:
+    load_family(family)
 Window = SimpleNamespace  # one entity's columns up to a row, as numpy arrays
 Oracle = Callable[[Any], float]
 

@@ -1,22 +1,4 @@
-"""Features: stationary columns that look back only, in families that parameters switch on.
-
-Importing this package registers every family. The order of the imports is the order of the columns.
-"""
-
-# isort: off
-from assay.market.features import (  # noqa: F401
-    trend,
-    momentum,
-    volatility,
-    volume,
-    candle,
-    statistical,
-    calendar,
-    market,
-    macro,
-    derivatives,
-)
-# isort: on
+"""Features: stationary columns that look back only, in families that parameters switch on."""
 
 from assay.market.features.engine import ENGINE_VERSION, catalogue, engineer, feature_set_id
 from assay.market.features.family import Family

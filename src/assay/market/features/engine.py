@@ -2,14 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import polars as pl
 
 from assay.market.errors import ConfigurationError, DataError
 from assay.market.features.availability import disabled_reasons
 from assay.market.features.compute import compute
-from assay.market.features.feature import REGISTRY, Feature
+from assay.market.features.feature import Feature
+from assay.market.features.registry import families, load_family
 from assay.market.features.rule import FeatureRule
 from assay.market.tables import KEY
 
@@ -19,12 +20,15 @@ ENGINE_VERSION = 1  # raise it whenever the same definition gives other values
 def catalogue(rule: FeatureRule) -> list[Feature]:
     """The features that a rule asks for, in the order of the columns, whether or not a panel can provide them.
 
+    Families come in the order of the rule, their features in the order of the family's file.
+
     Raises:
         ConfigurationError: The rule names a family or a feature that does not exist.
     """
-    _check_names("families", rule.families, {feature.family for feature in REGISTRY.values()})
-    _check_names("exclude", rule.exclude, set(REGISTRY))
-    return [f for f in REGISTRY.values() if f.family in rule.families and f.name not in rule.exclude]
+    _check_names("families", rule.families, families())
+    offered = [feature for family in dict.fromkeys(rule.families) for feature in load_family(family)]
+    _check_names("exclude", rule.exclude, {feature.name for feature in offered})
+    return [feature for feature in offered if feature.name not in rule.exclude]
 
 
 def engineer(panel: pl.DataFrame, rule: FeatureRule) -> tuple[pl.DataFrame, dict[str, object]]:
@@ -64,15 +68,16 @@ def feature_set_id(features: Sequence[Feature], rule: FeatureRule) -> str:
     """Sixteen hexadecimal digits that change with any definition, any parameter and the engine, but not with data."""
     content = {
         "engine": ENGINE_VERSION,
-        "rule": rule.model_dump() | {"families": sorted(set(rule.families)), "exclude": sorted(set(rule.exclude))},
-        "features": [feature.describe() for feature in sorted(features, key=lambda feature: feature.name)],
+        "rule": rule.model_dump()
+        | {"families": list(dict.fromkeys(rule.families)), "exclude": sorted(set(rule.exclude))},
+        "features": [feature.describe() for feature in features],
     }
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
-def _check_names(parameter: str, names: Sequence[str], known: set[str]) -> None:
-    unknown = sorted(set(names) - known)
+def _check_names(parameter: str, names: Collection[str], known: Collection[str]) -> None:
+    unknown = sorted({*names} - {*known})
     if unknown:
         raise ConfigurationError(
             f"parameter {parameter} of the features",

@@ -9,7 +9,7 @@ class FeatureRule(Parameters):
     """Families to compute and the limits they work under.
 
     Attributes:
-        families: Names of the families to compute; their order does not matter.
+        families: Names of the families to compute, in the order of the columns.
         exclude: Names of single features to leave out.
         max_stale_open_share: Features that read the open are disabled when a larger share of rows has an open equal to
             the previous close: such opens are no prices.

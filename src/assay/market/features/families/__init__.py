@@ -1,0 +1,1 @@
+"""Families of features, one file each: its name in ``families:`` is the name of its file."""
