@@ -1,10 +1,10 @@
 """Walk-forward splits by timestamp, purged by label end time, with an embargo and a receipt for each."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -79,17 +79,6 @@ class Receipt:
                 f"test {self.test_start} to {self.test_end}",
                 do="split again; a receipt is never edited by hand",
             )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the receipt with ISO times, ready for JSON."""
-        return {key: value.isoformat() if isinstance(value, datetime) else value for key, value in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, state: Mapping[str, Any]) -> "Receipt":
-        """Read what ``to_dict`` gave, checks included."""
-        times = {field.name for field in fields(cls) if field.type is datetime}
-        values: dict[str, Any] = {k: datetime.fromisoformat(v) if k in times else v for k, v in state.items()}
-        return cls(**values)
 
 
 def plan_folds(labels: pl.DataFrame, rule: SplitRule) -> list[Receipt]:
