@@ -10,6 +10,8 @@ from assay.workloads import WORKLOADS
 STAGES = (
     "ingestion",
     "feature_engineering",
+    "leak_audit",
+    "selection",
     "tuning",
     "walk_forward",
     "training",

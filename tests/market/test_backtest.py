@@ -147,7 +147,7 @@ def test_ledger_equals_a_slow_list_of_tranches(seed: int, horizon: int, delay: i
 @given(**MARKETS)
 def test_perfect_foresight_earns_exactly_its_labels(seed: int, horizon: int, delay: int, price: Any) -> None:
     bars, execution = market(seed, (80, 45), faults=0.03), Execution(price=price, delay=delay)
-    rule = LabelRule(horizon=horizon, threshold=0.3, volatility_span=8, max_gap=2 * HOUR)
+    rule = LabelRule(kind="fixed_horizon", horizon=horizon, threshold=0.3, volatility_span=8, max_gap=2 * HOUR)
     labels = make_labels(bars, rule, execution=execution)[0].drop_nulls()
     decisions = labels.select("entity", "time", side="label")
     ledger = run_ledger(

@@ -10,8 +10,8 @@ import pytest
 from assay.market.bundles import CHAMPION, bundle_id, crown_bundle, index_bundles, open_champions
 from assay.market.errors import BundleError, ConfigurationError
 from assay.market.models import Files, ModelParams
-from assay.market.preprocess import PreprocessRule
 from assay.market.recipe import RecipePlan, fit_recipe
+from assay.market.selection import SelectionRule, Task, select
 
 Market = tuple[pl.DataFrame, pl.DataFrame]
 
@@ -25,8 +25,9 @@ def market(toy_market: Any) -> Market:
 def bundles(market: Market) -> dict[str, Files]:
     def dumped(kind: Any, model: str) -> Files:
         params = ModelParams.model_validate({"kind": model}).root
-        plan = RecipePlan(params=params, kind=kind, preprocess=PreprocessRule(features=5), feature_set_id="set-1")
-        return fit_recipe(*market, plan).dump()
+        plan = RecipePlan(params=params, kind=kind, feature_set_id="set-1")
+        chosen = select(*market, SelectionRule(features=5, methods=("univariate",)), task=Task(kind))
+        return fit_recipe(*market, plan, selection=chosen).dump()
 
     return {"signal": dumped("classification", "logistic"), "target": dumped("regression", "ridge")}
 
@@ -82,3 +83,4 @@ def test_the_index_says_what_is_in_every_bundle(bundles: dict[str, Files]) -> No
     assert (second["model"], second["kind"], second["params"]["kind"]) == ("target", "regression", "ridge")
     assert first["bundle_id"] == bundle_id(bundles["signal"])
     assert first["training"]["rows"] > 0
+    assert first["weights"] == {"kind": "none", "decay": 1.0}

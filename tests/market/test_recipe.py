@@ -1,17 +1,21 @@
 """Recipes: what a fit may see, and what a bundle promises."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
+from assay.market import recipe as recipes
 from assay.market.errors import BundleError, ConfigurationError, DataError, SplitError
 from assay.market.models import ModelParams
-from assay.market.preprocess import Preprocessor, PreprocessRule
-from assay.market.recipe import RecipePlan, fit_recipe, open_recipe, prepare
+from assay.market.preprocess import Preprocessor
+from assay.market.recipe import Recipe, RecipePlan, open_recipe
+from assay.market.selection import Selection, SelectionRule, Task, select
 from assay.market.splits import holdout_tail
+from assay.market.weights import WeightRule, sample_weights
 from assay.market.workload import Kind
 
 FAST: dict[str, dict[str, Any]] = {
@@ -37,8 +41,21 @@ PAIRS: list[tuple[str, Kind]] = [
 
 def plan(family: str = "lightgbm", kind: Kind = "classification", **changes: Any) -> RecipePlan:
     params = ModelParams.model_validate({"kind": family} | FAST.get(family, {}) | changes.pop("params", {})).root
-    settings = {"preprocess": PreprocessRule(), "feature_set_id": "set-1", "seed": 3} | changes
+    settings = {"feature_set_id": "set-1", "seed": 3} | changes
     return RecipePlan(params=params, kind=kind, **settings)
+
+
+def chosen(table: pl.DataFrame, labels: pl.DataFrame, plan: RecipePlan, **rule: Any) -> Selection:
+    limits = SelectionRule(**({"methods": ("univariate",)} | rule))
+    return select(table, labels, limits, task=Task(plan.kind, plan.seed, plan.tail, plan.weights))
+
+
+def fit_recipe(features: pl.DataFrame, labels: pl.DataFrame, plan: RecipePlan) -> Recipe:
+    return recipes.fit_recipe(features, labels, plan, selection=chosen(features, labels, plan))
+
+
+def prepare(features: pl.DataFrame, labels: pl.DataFrame, plan: RecipePlan) -> recipes.Design:
+    return recipes.prepare(features, labels, plan, selection=chosen(features, labels, plan))
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +73,8 @@ def test_a_reopened_recipe_is_the_same(family: str, kind: Kind, market: Any) -> 
     assert again.plan == recipe.plan
     assert again.importance() == recipe.importance()
     assert again.training == recipe.training
+    assert again.selection == recipe.selection
+    assert again.fits == recipe.fits
 
 
 @pytest.mark.parametrize(("family", "kind"), PAIRS)
@@ -79,6 +98,12 @@ def test_the_card_says_what_was_fitted(market: Any) -> None:
     assert "search" not in card["params"]
     assert card["feature_set_id"] == "set-1"
     assert card["seed"] == 3
+    assert card["weights"] == {"kind": "none", "decay": 1.0}
+    assert card["standardise"] is True
+    assert card["selection"]["kept"] == list(recipe.inputs.columns)
+    assert card["selection"]["dropped"]["constant"] == "constant"
+    assert (card["selection"]["ranks"], card["selection"]["consensus"]) == ({}, {})
+    assert [seen["what"] for seen in card["fits"]] == ["selection", "preprocess", "weights", "model"]
     assert card["feature_columns"] == features.columns[2:]
     assert card["training"]["first_time"] == known["time"].min().isoformat()
     assert card["training"]["last_time"] == known["time"].max().isoformat()
@@ -158,17 +183,116 @@ def test_last_sign_needs_the_last_return(market: Any) -> None:
 
 def test_baselines_work_without_any_feature(market: Any) -> None:
     features, labels = market
-    out = fit_recipe(features.select("entity", "time"), labels, plan("class_prior")).predict(features)
+    bare = features.select("entity", "time")
+    selection = chosen(*market, plan())
+    out = recipes.fit_recipe(bare, labels, plan("class_prior"), selection=selection).predict(features)
     shares = [(labels["label"].drop_nulls() == label).mean() for label in (-1, 0, 1)]
     np.testing.assert_allclose(out[0], shares)
 
 
 @pytest.mark.parametrize(
-    "changes", [{"seed": 4}, {"preprocess": PreprocessRule(features=2)}, {"params": {"subsample": 0.4}}]
+    ("changes", "rule"),
+    [
+        ({"seed": 4}, {}),
+        ({"params": {"subsample": 0.4}}, {}),
+        ({"weights": WeightRule(kind="return_attribution")}, {}),
+        ({}, {"features": 2}),
+    ],
 )
-def test_the_plan_decides(changes: dict[str, Any], market: Any) -> None:
-    base, changed = (fit_recipe(*market, plan(**fields)).predict(market[0]) for fields in ({}, changes))
+def test_the_plan_and_the_selection_decide(changes: dict[str, Any], rule: dict[str, Any], market: Any) -> None:
+    selection = chosen(*market, plan(), **rule)
+    base = fit_recipe(*market, plan()).predict(market[0])
+    changed = recipes.fit_recipe(*market, plan(**changes), selection=selection).predict(market[0])
     assert not np.array_equal(base, changed)
+
+
+def test_standardising_is_part_of_the_plan(market: Any) -> None:
+    raw, scaled = (prepare(*market, plan("ridge", "regression", standardise=flag)) for flag in (False, True))
+    np.testing.assert_allclose(scaled.X.std(axis=0), 1, rtol=1e-5)
+    known = market[1]["label"].is_not_null()
+    np.testing.assert_array_equal(raw.X, market[0].filter(known).select(raw.inputs.columns).fill_null(raw_median(raw)))
+
+
+def raw_median(design: recipes.Design) -> float:
+    assert isinstance(design.inputs, Preprocessor)
+    return design.inputs.medians[design.inputs.columns.index("noise_3")]
+
+
+def test_the_model_reads_the_selected_columns_only(market: Any) -> None:
+    features, labels = market
+    selection = chosen(features, labels, plan(), features=2)
+    recipe = recipes.fit_recipe(features, labels, plan(), selection=selection)
+    assert recipe.inputs.columns == selection.kept
+    assert len(selection.kept) == 2
+    assert recipe.selection == selection.summary()
+    assert recipe.feature_columns == tuple(features.columns[2:])
+
+
+@pytest.mark.parametrize("family", ["lightgbm", "logistic"])
+def test_rows_are_weighted_within_the_rows_of_the_fit(family: str, market: Any) -> None:
+    features, labels = market
+    rule = WeightRule(kind="uniqueness", decay=0.5)
+    design = prepare(features, labels, plan(family, weights=rule))
+    known = labels.filter(pl.col("label").is_not_null())
+    fit = known.filter(holdout_tail(known, 0.15)[0]) if family == "lightgbm" else known
+    np.testing.assert_array_equal(design.weight, sample_weights(fit, rule))
+    assert design.weight.std() > 0.05
+    assert len(design.weight) == len(design.X) == design.training.rows
+
+
+def test_weights_reach_the_model(market: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    design = prepare(*market, plan("logistic", weights=WeightRule(kind="uniqueness", decay=0.5)))
+    got: list[Any] = []
+    model = recipes.fit_model(design, plan("logistic"))
+    monkeypatch.setattr(type(model), "fit", lambda *_, weight: got.append(weight))
+    recipes.fit_model(design, plan("logistic"))
+    assert got[0] is design.weight
+
+
+@pytest.mark.parametrize(("family", "early"), [("lightgbm", True), ("logistic", False)])
+def test_every_fit_says_how_far_it_saw(family: str, early: bool, market: Any) -> None:
+    features, labels = market
+    known = labels.filter(pl.col("label").is_not_null())
+    older = known.filter(holdout_tail(known, 0.15)[0])
+    seen = {fit.what: fit for fit in prepare(features, labels, plan(family)).fits}
+    rows = {"selection": older, "preprocess": older if early else known, "weights": older if early else known}
+    for what, table in (rows | {"model": known}).items():
+        assert (seen[what].last_time_seen, seen[what].last_label_end) == (
+            table["time"].max(),
+            table["label_end"].max(),
+        ), what
+
+
+def test_models_with_columns_of_their_own_ignore_the_selection(market: Any) -> None:
+    design = recipes.prepare(*market, plan("last_sign"), selection=chosen(*[part.head(200) for part in market], plan()))
+    assert design.inputs.columns == ("return_1",)
+    assert design.selection is None
+    assert [seen.what for seen in design.fits] == ["weights", "model"]
+
+
+def test_a_selection_of_other_rows_is_refused(market: Any) -> None:
+    features, labels = market
+    early = pl.Series(labels["time"] < labels["time"].sort()[400])
+    part = features.filter(early), labels.filter(early)
+    for kept, told in ((market, "was not made on this training part"), (part, "stage selection")):
+        other = part if kept is market else market
+        with pytest.raises(SplitError, match=told):
+            recipes.prepare(*other, plan(), selection=chosen(*kept, plan()))
+
+
+@pytest.mark.parametrize("family", ["lightgbm", "logistic"])
+@pytest.mark.parametrize("field", ["rows", "last_time_seen", "last_label_end"])
+def test_a_selection_that_saw_another_row_is_refused(field: str, family: str, market: Any) -> None:
+    selection = chosen(*market, plan(family))
+    later = getattr(selection, field) + (1 if field == "rows" else timedelta(microseconds=1))
+    with pytest.raises(SplitError, match=r"selection of features: was not made on this training part before its tail"):
+        recipes.prepare(*market, plan(family), selection=selection.model_copy(update={field: later}))
+
+
+def test_a_selection_that_saw_the_tail_is_refused(market: Any) -> None:
+    longer = chosen(*market, plan(tail=0.05))
+    with pytest.raises(SplitError, match="before its tail"):
+        recipes.prepare(*market, plan(), selection=longer)
 
 
 def test_another_feature_set_is_refused(market: Any) -> None:
@@ -201,18 +325,21 @@ def test_a_damaged_bundle_is_refused(name: str, content: bytes | None, message: 
 
 def test_features_and_labels_must_be_the_same_rows(market: Any) -> None:
     features, labels = market
+    selection = chosen(features, labels, plan())
     with pytest.raises(DataError, match="features and labels: are not the same rows"):
-        fit_recipe(features, labels.reverse(), plan())
+        recipes.fit_recipe(features, labels.reverse(), plan(), selection=selection)
     with pytest.raises(DataError, match="are not the same rows"):
-        fit_recipe(features.head(50), labels, plan())
+        recipes.fit_recipe(features.head(50), labels, plan(), selection=selection)
 
 
 def test_a_single_class_cannot_be_learned(market: Any) -> None:
     features, labels = market
     flat = labels.with_columns(pl.when(pl.col("label").is_not_null()).then(pl.lit(0, pl.Int8)).alias("label"))
+    selection = chosen(*market, plan())
     with pytest.raises(SplitError, match=r"holds a single class[\s\S]*of \[0\]"):
-        fit_recipe(features, flat, plan())
-    assert fit_recipe(features, flat, plan("class_prior")).predict(features)[0].tolist() == [0, 1, 0]
+        recipes.fit_recipe(features, flat, plan(), selection=selection)
+    prior = recipes.fit_recipe(features, flat, plan("class_prior"), selection=selection)
+    assert prior.predict(features)[0].tolist() == [0, 1, 0]
 
 
 def test_a_constant_return_is_no_division_by_zero(market: Any) -> None:

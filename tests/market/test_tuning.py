@@ -17,10 +17,11 @@ from optuna.storages import InMemoryStorage
 from assay.market import tuning
 from assay.market.errors import SplitError
 from assay.market.models import ModelParams
-from assay.market.preprocess import PreprocessRule
 from assay.market.recipe import RecipePlan
-from assay.market.splits import Receipt, SplitRule, before_first_fold, plan_folds
-from assay.market.tuning import Budget, TuningPlan, TuningResult, collect_trials, effective_rows, tune
+from assay.market.selection import Selection, SelectionRule, Task, select
+from assay.market.splits import Receipt, SplitRule, before_first_fold, plan_folds, split_rows
+from assay.market.tuning import Budget, TuningPlan, TuningResult, collect_trials, effective_rows, inner_receipts, tune
+from assay.market.weights import WeightRule
 from assay.market.workload import Kind
 
 Market = tuple[pl.DataFrame, pl.DataFrame, list[Receipt]]
@@ -35,16 +36,29 @@ TREES = {
 
 def recipe(head: Kind = "regression", /, **params: Any) -> RecipePlan:
     fields = params or {"kind": "ridge", "search": ALPHA}
-    return RecipePlan(
-        params=ModelParams.model_validate(fields).root, kind=head, preprocess=PreprocessRule(), feature_set_id="set-1"
-    )
+    return RecipePlan(params=ModelParams.model_validate(fields).root, kind=head, feature_set_id="set-1")
 
 
-def run(
+def chosen(market: Market, plan: RecipePlan, budget: Budget, *, embargo: int, **rule: Any) -> tuple[Selection, ...]:
+    features, labels, receipts = market
+    early = pl.Series(before_first_fold(labels, receipts))
+    features, labels = features.filter(early), labels.filter(early)
+    parts = [split_rows(labels, receipt)[0] for receipt in inner_receipts(labels, budget, embargo=embargo)]
+    limits, task = SelectionRule(**({"methods": ("univariate",)} | rule)), Task(plan.kind, tail=plan.tail)
+    return tuple(select(features.filter(rows), labels.filter(rows), limits, task=task) for rows in parts)
+
+
+def planned(
     market: Market, plan: RecipePlan | None = None, storage: Any = None, *, embargo: int = 0, **budget: Any
-) -> TuningResult:
-    what = TuningPlan(plan or recipe(), Budget.model_validate(budget), embargo, storage or InMemoryStorage())
-    return tune(*market, plan=what)
+) -> TuningPlan:
+    rule = budget.pop("rule", {})
+    plan, budgeted = plan or recipe(), Budget.model_validate(budget)
+    selections = chosen(market, plan, budgeted, embargo=embargo, **rule)
+    return TuningPlan(plan, budgeted, embargo, selections, storage or InMemoryStorage())
+
+
+def run(market: Market, *args: Any, **budget: Any) -> TuningResult:
+    return tune(*market, plan=planned(market, *args, **budget))
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +91,11 @@ def test_scores_agree_with_a_slow_computation(market: Market) -> None:
     early = pl.Series(before_first_fold(labels, receipts))
     features, labels = features.filter(early), labels.filter(early)
     losses = []
-    for inner in plan_folds(labels, rule):
+    selections = planned(market, trials=2, inner_folds=2, min_train=0.6, embargo=4).selections
+    for inner, selection in zip(plan_folds(labels, rule), selections, strict=True):
         known = labels["label_end"] <= inner.last_train_label_end
         test = labels["time"].is_between(inner.test_start, inner.test_end)
-        model = tuning.prepare(features.filter(known), labels.filter(known), recipe())
+        model = tuning.prepare(features.filter(known), labels.filter(known), recipe(), selection=selection)
         X = model.X.astype(float)
         y = labels.filter(known)["forward_return"].to_numpy()
         beta = np.linalg.solve(X.T @ X + result.trials[1]["params"]["alpha"] * np.eye(X.shape[1]), X.T @ (y - y.mean()))
@@ -177,15 +192,15 @@ def test_an_untuned_trial_that_never_started_is_not_asked_for_twice(
 
 
 SCRIPT = """
-import os, signal, sys
+import json, os, signal, sys
 from pathlib import Path
 import polars as pl
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from assay.market import tuning
 from assay.market.models import ModelParams
-from assay.market.preprocess import PreprocessRule
 from assay.market.recipe import RecipePlan
+from assay.market.selection import Selection
 from assay.market.splits import SplitRule, plan_folds
 
 folder, deadly = Path(sys.argv[1]), int(sys.argv[2])
@@ -202,9 +217,10 @@ tuning.fit_model = dies
 search = {"alpha": {"low": 1, "high": 10_000, "log": True}}
 params = ModelParams.model_validate({"kind": "ridge", "search": search}).root
 plan = tuning.TuningPlan(
-    RecipePlan(params, "regression", PreprocessRule(), "set-1"),
+    RecipePlan(params, "regression", "set-1"),
     tuning.Budget(trials=9),
     0,
+    tuple(Selection.model_validate(one) for one in json.loads((folder / "selections.json").read_text())),
     JournalStorage(JournalFileBackend(str(folder / "study.log"))),
 )
 tuning.tune(features, labels, plan_folds(labels, SplitRule(folds=3)), plan=plan)
@@ -215,6 +231,8 @@ def test_a_study_killed_in_mid_trial_goes_on(market: Market, tmp_path: Path) -> 
     features, labels, _ = market
     features.write_parquet(tmp_path / "features.parquet")
     labels.write_parquet(tmp_path / "labels.parquet")
+    selections = [selection.model_dump(mode="json") for selection in planned(market, trials=9).selections]
+    (tmp_path / "selections.json").write_text(json.dumps(selections))
     command = [sys.executable, "-c", SCRIPT, str(tmp_path), "15"]  # inside the eighth trial
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     journal = optuna.storages.journal.JournalFileBackend(str(tmp_path / "study.log"))
@@ -242,7 +260,9 @@ def changed_values(market: Market, column: str, table: int) -> Market:
         {"budget": {"objective": {"regression": "ic"}}},
         {"plan": recipe(kind="ridge", alpha=400, search=ALPHA)},
         {"plan": recipe(kind="ridge", search={"alpha": {"low": 2, "high": 10_000, "log": True}})},
-        {"plan": replace(recipe(), preprocess=PreprocessRule(features=3))},
+        {"budget": {"rule": {"features": 3}}},
+        {"plan": replace(recipe(), weights=WeightRule(kind="uniqueness"))},
+        {"plan": replace(recipe(), standardise=False)},
         {"plan": replace(recipe(), feature_set_id="set-2")},
         {"plan": replace(recipe(), seed=1)},
         {"plan": replace(recipe(), tail=0.3)},
@@ -273,6 +293,21 @@ def test_a_study_of_other_code_or_another_library_is_not_continued(
         changed.setattr(sklearn, "__version__", "0.0")
         run(market, storage=storage, trials=1)
     assert len(storage.get_all_studies()) == 3
+
+
+def test_selections_of_other_rows_stop_the_search(market: Market) -> None:
+    plan = planned(market)
+    with pytest.raises(SplitError, match="selection of features: was not made on this training part"):
+        tune(*market, plan=replace(plan, selections=plan.selections[::-1]))
+
+
+def test_trials_read_the_features_chosen_in_their_inner_fold(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, fit = [], tuning.fit_model
+    monkeypatch.setattr(tuning, "fit_model", lambda design, plan: (read.append(design), fit(design, plan))[1])
+    plan = planned(market, trials=1, rule={"features": 2})
+    tune(*market, plan=plan)
+    assert [design.inputs.columns for design in read] == [selection.kept for selection in plan.selections]
+    assert {len(design.inputs.columns) for design in read} == {2}
 
 
 def test_what_changes_no_trial_keeps_the_study(market: Market) -> None:
@@ -360,6 +395,7 @@ def test_effective_rows_are_labels_that_do_not_overlap(toy_market: Any) -> None:
     spans = pl.DataFrame({"start": [0, 1, 2, 5, 6], "label_end": [10, 3, 4, 7, 8]}).cast(pl.Datetime("us", "UTC"))
     assert effective_rows(spans) == 2
     assert effective_rows(spans.reverse()) == 2
+    assert effective_rows(spans.with_columns(label_end="start")) == spans["start"].n_unique()
 
 
 def test_progress_is_told_over_the_trials_left(market: Market) -> None:
@@ -371,7 +407,7 @@ def test_progress_is_told_over_the_trials_left(market: Market) -> None:
 
     storage = InMemoryStorage()
     for trials in (2, 5, 5):
-        tune(*market, plan=TuningPlan(recipe(), Budget(trials=trials), 0, storage), track=track)
+        tune(*market, plan=planned(market, storage=storage, trials=trials), track=track)
     assert told == [([0, 1], "trials"), ([2, 3, 4], "trials"), ([], "trials")]
 
 

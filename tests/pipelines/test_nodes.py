@@ -1,6 +1,7 @@
 """Nodes: each adapts one call of the market, and takes from the plan what all stages must agree on."""
 
 import ast
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,19 @@ from optuna.storages import InMemoryStorage
 from assay.market.execution import Execution
 from assay.market.models import ModelParams
 from assay.market.plan import Learning, Plan
+from assay.market.selection import Selection
 from assay.market.splits import SplitRule
 from assay.market.tables import LABELS
 from assay.market.tuning import Budget, TuningPlan, TuningResult
 from assay.pipelines.tuning import nodes as tuning
 
-STAGES = ("backtest", "feature_engineering", "predict", "training", "tuning", "walk_forward")
+STAGES = ("backtest", "feature_engineering", "predict", "selection", "training", "tuning", "walk_forward")
 MOST_LINES = 15
 LOOPS = (ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 RIDGE = ModelParams.model_validate({"kind": "ridge", "search": {"alpha": {"low": 1, "high": 1000}}})
+
+MOMENT = datetime(2020, 1, 1, tzinfo=UTC)
+CHOSEN = Selection(rows=9, last_time_seen=MOMENT, last_label_end=MOMENT, kept=("a",), dropped={})
 
 
 def bodies(path: Path) -> list[ast.FunctionDef]:
@@ -47,6 +52,7 @@ def test_the_search_takes_seed_and_embargo_from_the_plan(
         feature_set_id="set-1",
         receipts=(),
         learning=Learning(seed=seed, splits=SplitRule(embargo=embargo), tuning=Budget(trials=3)),
+        selections={"inner 1": CHOSEN, "inner 2": CHOSEN},
     )
     asked: list[TuningPlan] = []
 
@@ -58,3 +64,4 @@ def test_the_search_takes_seed_and_embargo_from_the_plan(
     found = tuning.search(pl.DataFrame(schema=LABELS), fixed.model_dump(mode="json"), InMemoryStorage(), RIDGE)
     assert found == {"best": {}, "trials": []}
     assert (asked[0].recipe.seed, asked[0].embargo, asked[0].budget.trials) == (seed, embargo, 3)
+    assert asked[0].selections == (CHOSEN, CHOSEN)

@@ -63,6 +63,34 @@ def test_page_is_small(page: str) -> None:
     assert len(page.encode()) < 2_000_000
 
 
+def test_a_page_with_many_features_stays_light_and_its_long_tables_are_closed(
+    facts: ReportFacts, change: Callable[..., ReportFacts]
+) -> None:
+    many = [f"family_{family}_feature_{number}" for family in range(20) for number in range(16)]
+    first = facts.audit["features"][0]
+    audit = {**facts.audit, "features": [{**first, "name": name, "ic": len(name) / 900} for name in many]}
+    described = facts.catalogue["features"][0]
+    catalogue = {**facts.catalogue, "features": [{**described, "name": name, "family": name[:10]} for name in many]}
+    ranks = {name: float(rank) for rank, name in enumerate(many, start=1)}
+    chosen = {"kept": many[:50], "dropped": dict.fromkeys(many[50:], "rank"), "consensus": ranks}
+    methods = {"ranks": dict.fromkeys(("univariate", "tree", "permutation"), ranks)}
+    shared = [{"name": name, "share": float(name in many[:50]), "mean_rank": 2.0, "rank_spread": 0.5} for name in many]
+    heads = {
+        name: replace(
+            head,
+            selections=[{**one, **chosen, **methods} for one in head.selections],
+            stability={**head.stability, "features": shared},
+            importance=[{**head.importance[0], "feature": name} for name in many],
+        )
+        for name, head in facts.heads.items()
+    }
+    page = build_report(change(heads=heads, audit=audit, catalogue=catalogue))
+    assert len(page.encode()) < 5_000_000
+    assert "<details open" not in page
+    outside = re.sub(r"<details>.*?</details>|<svg.*?</svg>", "", page, flags=re.DOTALL)
+    assert sum(name in outside for name in many) == 0
+
+
 def test_ids_are_unique_and_every_link_inside_the_page_has_a_target(page: str, document: Document) -> None:
     ids = document.values("id")
     assert len(ids) == len(set(ids))
@@ -81,9 +109,9 @@ def test_verdict_comes_first_and_marks_one_of_four_levels(page: str, document: D
 
 def test_every_section_of_both_heads_is_there(document: Document) -> None:
     ids = set(document.values("id"))
-    common = ("models", "costs", "folds", "importance", "splits", "tuning")
+    common = ("models", "costs", "folds", "importance", "selection", "splits", "tuning")
     wanted = {f"{head}-{name}" for head in ("signal", "forward-return") for name in common}
-    wanted |= {"verdict", "wanted", "signal-skill", "signal-classes", "forward-return-fit"}
+    wanted |= {"verdict", "wanted", "audit", "signal-skill", "signal-classes", "forward-return-fit"}
     assert wanted | {"data", "features", "run", "glossary"} <= ids
 
 
@@ -97,6 +125,14 @@ def test_every_metric_of_every_model_stands_with_its_interval(facts: ReportFacts
             found, unit = view.estimate(model, metric), view.info(metric).unit
             written = f"<span>{number(found['value'], unit)}</span><small>{interval(found['low'], found['high'], unit)}"
             assert found["value"] is None or written in text, (model, metric)
+
+
+def test_nothing_says_that_there_is_no_leak(page: str) -> None:
+    assert "no leak" not in page.lower().replace("no leak found by tests", "")
+
+
+def test_the_audit_comes_before_the_numbers_of_any_head(page: str) -> None:
+    assert page.index('id="wanted"') < page.index('id="audit"') < page.index('id="signal"')
 
 
 def test_undefined_values_are_dashes_that_say_why(page: str) -> None:
@@ -125,9 +161,16 @@ def test_hostile_text_is_shown_and_never_run(facts: ReportFacts, change: Callabl
         evaluation={**head.evaluation, "metric_info": info},
         importance=[{**head.importance[0], "feature": HOSTILE}],
         best_params={"xgboost": {HOSTILE: HOSTILE}},
+        selections=[{**one, "kept": [HOSTILE], "consensus": {HOSTILE: 1.0}} for one in head.selections],
+        stability={
+            **head.stability,
+            "features": [{"name": HOSTILE, "share": 1.0, "mean_rank": 1.0, "rank_spread": None}],
+        },
     )
     quality = {**facts.quality, HOSTILE: {HOSTILE: 3}, "notes": [HOSTILE]}
     verdict = {**facts.verdict, "headline": HOSTILE, "reasons": [{"about": HOSTILE, "said": HOSTILE}], "wanted": []}
+    audit = {**facts.audit, "said": HOSTILE, "tests": [{**facts.audit["tests"][0], "name": HOSTILE, "found": HOSTILE}]}
+    audit["features"] = [{**facts.audit["features"][0], "name": HOSTILE, "failures": [{"test": "A1", "said": HOSTILE}]}]
     feature = {**facts.catalogue["features"][0], "name": HOSTILE, "family": HOSTILE, "definition": HOSTILE}
     page = build_report(
         change(
@@ -136,6 +179,7 @@ def test_hostile_text_is_shown_and_never_run(facts: ReportFacts, change: Callabl
             notes=[HOSTILE],
             heads={"signal": named},
             quality=quality,
+            audit=audit,
             catalogue={**facts.catalogue, "features": [feature]},
             manifest={**facts.manifest, "facts": {HOSTILE: {HOSTILE: HOSTILE}}},
         )
@@ -180,10 +224,15 @@ def test_a_head_with_nothing_but_one_model_makes_a_page(change: Callable[..., Re
 
 def test_intervals_are_named_by_their_own_confidence(change: Callable[..., ReportFacts], facts: ReportFacts) -> None:
     heads = {
-        name: replace(head, evaluation={**head.evaluation, "confidence": 0.9}) for name, head in facts.heads.items()
+        name: replace(
+            head,
+            evaluation={**head.evaluation, "confidence": 0.9},
+            stability={**head.stability, "confidence": 0.9},
+        )
+        for name, head in facts.heads.items()
     }
     verdict = {**facts.verdict, "reasons": []}
-    page = build_report(change(heads=heads, verdict=verdict))
+    page = build_report(change(heads=heads, verdict=verdict, audit={**facts.audit, "said": "Nothing found."}))
     assert "and its 90\u202f% interval." in page
     assert "Direction IC, value and 90\u202f% interval: XGBoost" in page
     assert not re.search(r"\b95.%", page)

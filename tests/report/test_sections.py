@@ -125,6 +125,22 @@ def test_classes_keep_their_order_and_stay_on_classification_heads(facts: Report
     assert not regression_block(other).empty
 
 
+def test_the_threshold_says_until_when_it_was_estimated(signal: HeadView) -> None:
+    caption = class_block(signal).figures[0].caption
+    assert caption.startswith(
+        "kind: fixed horizon · horizon: 5 · threshold: 0.43, estimated on labels known by 2008-12-22"
+    )
+    fixed = {**signal.facts.label_manifest, "threshold_seen": None}
+    assert "estimated" not in class_block(_with(signal, label_manifest=fixed)).figures[0].caption
+
+
+def test_features_that_remember_everything_are_marked(facts: ReportFacts) -> None:
+    drawers = {drawer.title: drawer.tables[0] for drawer in feature_block(facts).more}
+    column = [column.label for column in drawers["Trend (8)"].columns].index("Memory")
+    assert {row[column].text for row in drawers["Trend (8)"].rows} == {"recursive"}
+    assert {row[column].text for row in drawers["Volume (6)"].rows} == {"windowed"}
+
+
 def test_importance_is_ranked(signal: HeadView) -> None:
     drawer = importance_block(signal).more[-1]
     means = [float(row[1].text.removesuffix("\u202f%")) for row in drawer.tables[0].rows]

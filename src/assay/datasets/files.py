@@ -166,7 +166,7 @@ class Frame(AtomicFile):
         with pq.ParquetFile(self._present(), page_checksum_verification=True) as file:
             batch = next(file.iter_batches(batch_size=nrows), None)
             head = file.schema_arrow.empty_table() if batch is None else batch
-        return _as_preview(pl.DataFrame(pl.from_arrow(head)))
+        return as_preview(pl.DataFrame(pl.from_arrow(head)))
 
     def _write(self, file: BinaryIO, data: "pl.DataFrame") -> None:
         import pyarrow.parquet as pq
@@ -188,7 +188,7 @@ class Csv(AtomicFile):
         """First rows as text, for Kedro-Viz."""
         import polars as pl
 
-        return _as_preview(pl.read_csv(self._present(), n_rows=nrows))
+        return as_preview(pl.read_csv(self._present(), n_rows=nrows))
 
     def _write(self, file: BinaryIO, data: "pl.DataFrame") -> None:
         data.write_csv(file)
@@ -298,6 +298,7 @@ def _undefined(data: object, where: str = "") -> Iterator[tuple[str, float]]:
             yield from _undefined(value, f"{where}[{number}]")
 
 
-def _as_preview(head: "pl.DataFrame") -> TablePreview:
+def as_preview(head: "pl.DataFrame") -> TablePreview:
+    """A few rows as text, for Kedro-Viz."""
     rows = [["" if value is None else str(value) for value in row] for row in head.rows()]
     return TablePreview({"index": list(range(len(rows))), "columns": head.columns, "data": rows})

@@ -18,7 +18,7 @@ from assay.datasets.files import AtomicFile, sha256_of
 
 PACKAGES = (
     *("kedro", "pydantic", "numpy", "polars", "pandas", "pyarrow", "scipy", "arch", "exchange-calendars", "ta-lib"),
-    *("scikit-learn", "xgboost", "lightgbm", "optuna", "skops"),
+    *("numba", "scikit-learn", "xgboost", "lightgbm", "optuna", "skops"),
 )
 SIDELINES = {"hooks", "cli.py", "console.py", "lineage.py", "settings.py"}
 

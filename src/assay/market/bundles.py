@@ -11,7 +11,7 @@ from assay.market.models import Files
 from assay.market.recipe import RECIPE, Recipe, open_recipe
 
 CHAMPION = "champion.json"
-DESCRIBED = ("kind", "params", "feature_set_id", "best_iteration", "training", "versions")
+DESCRIBED = ("kind", "params", "feature_set_id", "weights", "best_iteration", "training", "versions")
 
 
 @dataclass(frozen=True)

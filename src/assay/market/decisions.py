@@ -1,11 +1,14 @@
 """Serving: decisions for the newest bars, and the proof that serving equals the batch."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import polars as pl
 from pydantic import Field
 
 from assay.market.bundles import Champions
-from assay.market.features import FeatureRule, engineer
+from assay.market.features import FeatureRule, recompute
 from assay.market.models import called
 from assay.market.models.base import Floats, class_codes
 from assay.market.parameters import Parameters
@@ -24,25 +27,28 @@ class PredictRule(Parameters):
     coverage: float = Field(default=0.9, gt=0, lt=1)
 
 
-def live_features(panel: pl.DataFrame, rule: FeatureRule, *, timestamps: int) -> pl.DataFrame:
+def live_features(
+    panel: pl.DataFrame, rule: FeatureRule, catalogue: Mapping[str, Any], *, timestamps: int
+) -> pl.DataFrame:
     """Features of the newest timestamps, each computed as it would have been at that time.
 
     Args:
         panel: The panel, all entities.
         rule: The feature rule of the batch.
+        catalogue: The catalogue of the batch; what it lists is served.
         timestamps: How many of the newest timestamps to serve.
 
     Returns:
         The features table, newest ``timestamps`` only. The features at t come from the rows up to t alone, so any
         look-ahead in the batch shows as a difference.
+
+    Raises:
+        ConfigurationError: The rule does not offer a feature of the catalogue.
     """
+    names = [feature["name"] for feature in catalogue["features"]]
     newest = panel["time"].unique().sort().tail(timestamps)
-    served = [_at(panel.filter(pl.col("time") <= time), rule, time=time) for time in newest]
-    return pl.concat(served, how="diagonal").sort(KEY)
-
-
-def _at(known: pl.DataFrame, rule: FeatureRule, *, time: object) -> pl.DataFrame:
-    return engineer(known, rule)[0].filter(pl.col("time") == time)
+    served = [recompute(panel.filter(pl.col("time") <= time), rule, names, since=time) for time in newest]
+    return pl.concat(served).sort(KEY)
 
 
 def decide(live: pl.DataFrame, champions: Champions, oos: pl.DataFrame, *, coverage: float) -> pl.DataFrame:

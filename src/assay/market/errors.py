@@ -35,3 +35,7 @@ class SplitError(AssayError):
 
 class BundleError(AssayError):
     """A model bundle is damaged, of another kind, or belongs to other features."""
+
+
+class LeakError(AssayError):
+    """The leak audit found features that know the future; nothing may be trained on them."""

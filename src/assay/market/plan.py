@@ -1,19 +1,28 @@
 """The plan of a head: everything that is fixed before the first model is fitted."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import polars as pl
 from pydantic import Field
 
+from assay.market.errors import ConfigurationError
 from assay.market.execution import Execution
 from assay.market.models import ModelParams
 from assay.market.parameters import Parameters
-from assay.market.preprocess import PreprocessRule
+from assay.market.parts import check_same_rows
+from assay.market.progress import Track, silent
 from assay.market.recipe import RecipePlan
-from assay.market.splits import Receipt, SplitRule, plan_folds
-from assay.market.tuning import Budget
+from assay.market.selection import Selection, SelectionRule, Task, select
+from assay.market.splits import Mask, Receipt, SplitRule, before_first_fold, plan_folds, split_rows
+from assay.market.tuning import Budget, TuningPlan, inner_receipts
+from assay.market.walk_forward import Fold
+from assay.market.weights import WeightRule
 from assay.market.workload import Head, Kind
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
 
 Role = Literal["model", "baseline"]
 
@@ -25,15 +34,23 @@ class Learning(Parameters):
         seed: Seed of every fit and of the search.
         splits: How the history is cut into training parts and test folds.
         tail: Share of the newest training timestamps that early stopping watches.
-        preprocess: How features are chosen, imputed and scaled inside a training part.
+        selection: How features are chosen inside a training part, once for all models of a head.
+        weights: How the rows of a training part are weighted.
+        standardise: Whether features are brought to mean 0 and standard deviation 1; linear models need it.
         tuning: How much the search may do.
     """
 
     seed: int = Field(default=0, ge=0)
     splits: SplitRule = SplitRule()
     tail: float = Field(default=0.15, gt=0, lt=1)
-    preprocess: PreprocessRule = PreprocessRule()
+    selection: SelectionRule = SelectionRule()
+    weights: WeightRule = WeightRule(kind="uniqueness")
+    standardise: bool = True
     tuning: Budget = Budget()
+
+    def task(self, kind: Kind) -> Task:
+        """What features of a head of ``kind`` are chosen for."""
+        return Task(kind=kind, seed=self.seed, tail=self.tail, weights=self.weights)
 
 
 class Plan(Parameters):
@@ -48,6 +65,8 @@ class Plan(Parameters):
         feature_set_id: The only feature set that models of this head may be fed with.
         receipts: The folds, earliest first.
         learning: How models are fitted and tuned.
+        selections: Features chosen in each training part: ``all``, ``fold 1`` ..., and ``inner 1`` ... of the search;
+            empty in a draft.
     """
 
     head: str
@@ -58,6 +77,7 @@ class Plan(Parameters):
     feature_set_id: str
     receipts: tuple[Receipt, ...]
     learning: Learning
+    selections: dict[str, Selection] = Field(default_factory=dict)
 
     def recipe(self, model: ModelParams, tuned: Mapping[str, Any]) -> RecipePlan:
         """The recipe of one model of the head.
@@ -69,12 +89,55 @@ class Plan(Parameters):
         recipe = RecipePlan(
             params=model.root,
             kind=self.kind,
-            preprocess=self.learning.preprocess,
             feature_set_id=self.feature_set_id,
             seed=self.learning.seed,
             tail=self.learning.tail,
+            weights=self.learning.weights,
+            standardise=self.learning.standardise,
         )
         return recipe.with_values(tuned.get("values", {}))
+
+    def search(self, model: ModelParams, storage: "BaseStorage") -> TuningPlan:
+        """What to tune of one model of the head.
+
+        Args:
+            model: Parameters from configuration, search ranges included.
+            storage: Where the study is kept.
+
+        Raises:
+            ConfigurationError: The plan is a draft.
+        """
+        return TuningPlan(
+            recipe=self.recipe(model, {}),
+            budget=self.learning.tuning,
+            embargo=self.learning.splits.embargo,
+            selections=tuple(self.selection(f"inner {n}") for n in range(1, self.learning.tuning.inner_folds + 1)),
+            storage=storage,
+        )
+
+    def folds(self) -> tuple[Fold, ...]:
+        """The test folds with the features chosen for each.
+
+        Raises:
+            ConfigurationError: The plan is a draft.
+        """
+        return tuple(Fold(receipt, self.selection(f"fold {receipt.fold}")) for receipt in self.receipts)
+
+    def selection(self, part: str) -> Selection:
+        """The features chosen in one training part.
+
+        Raises:
+            ConfigurationError: There is no such choice, e.g. because the plan is a draft.
+        """
+        if part not in self.selections:
+            raise ConfigurationError(
+                f"plan of head {self.head}",
+                f"has no selection of features for '{part}'",
+                expected="one for 'all', every fold and every inner fold",
+                found=sorted(self.selections),
+                do="run the stage selection with the present parameters",
+            )
+        return self.selections[part]
 
 
 def make_plan(
@@ -103,3 +166,54 @@ def make_plan(
         receipts=tuple(plan_folds(labels, learning.splits)),
         learning=learning,
     )
+
+
+def training_parts(labels: pl.DataFrame, plan: Plan) -> dict[str, Mask]:
+    """The rows of every training part in which something is fitted.
+
+    Args:
+        labels: Labels table that was planned on.
+        plan: Its plan.
+
+    Returns:
+        Masks of shape (rows,): ``all`` rows for the final models, ``fold 1`` ... of the walk-forward test, ``inner 1``
+        ... of the search before the first test fold.
+
+    Raises:
+        SplitError: Too few rows before the first test fold.
+    """
+    learning, early = plan.learning, before_first_fold(labels, plan.receipts)
+    parts = {"all": np.ones(labels.height, dtype=bool)}
+    parts |= {f"fold {receipt.fold}": split_rows(labels, receipt)[0] for receipt in plan.receipts}
+    before = labels.filter(early)
+    for receipt in inner_receipts(before, learning.tuning, embargo=learning.splits.embargo):
+        rows = np.zeros(labels.height, dtype=bool)
+        rows[early] = split_rows(before, receipt)[0]
+        parts[f"inner {receipt.fold}"] = rows
+    return parts
+
+
+def choose_features(features: pl.DataFrame, labels: pl.DataFrame, plan: Plan, *, track: Track = silent) -> Plan:
+    """Choose features once in every training part, for all models of the head.
+
+    Args:
+        features: Features table, all rows.
+        labels: Labels table of the same rows in the same order.
+        plan: The draft.
+        track: Shows the progress over the training parts.
+
+    Returns:
+        The plan with its ``selections``; each has seen no row outside its training part, nor its early-stopping tail.
+
+    Raises:
+        DataError: Features and labels are not the same rows, or no feature can be used in a training part.
+        SplitError: A training part is too small.
+    """
+    check_same_rows(features, labels)
+    rule, task = plan.learning.selection, plan.learning.task(plan.kind)
+    parts = training_parts(labels, plan)
+    selections = {
+        name: select(features.filter(parts[name]), labels.filter(parts[name]), rule, task=task)
+        for name in track(list(parts), "training parts")
+    }
+    return plan.model_copy(update={"selections": selections})

@@ -9,16 +9,18 @@ from typing import Any, cast
 import numpy as np
 import polars as pl
 
-from assay.market.errors import AssayError, BundleError, DataError, SplitError
+from assay.market.errors import AssayError, BundleError, SplitError
 from assay.market.models import Files, Model, ModelParams, ModelRule, build, restore
 from assay.market.models.base import Floats, Matrix, Target, member
-from assay.market.preprocess import Inputs, Preprocessor, PreprocessRule, RawColumns, fit_preprocessor
+from assay.market.parts import TARGETS, Seen, check_classes, check_same_rows, feature_names, known
+from assay.market.preprocess import Inputs, Preprocessor, RawColumns, fit_preprocessor
+from assay.market.selection import Selection
 from assay.market.splits import holdout_tail
-from assay.market.tables import KEY
+from assay.market.weights import WeightRule, sample_weights
 from assay.market.workload import Kind
 
 RECIPE, PREPROCESS = "recipe.json", "preprocess.json"
-TARGETS: dict[Kind, str] = {"classification": "label", "regression": "forward_return"}
+UNWEIGHTED = WeightRule()
 
 
 @dataclass(frozen=True)
@@ -28,18 +30,20 @@ class RecipePlan:
     Attributes:
         params: Parameters of the model (``ModelParams.root``).
         kind: Kind of the head.
-        preprocess: How features are chosen and scaled.
         feature_set_id: The feature set that the model will be bound to.
         seed: Seed of the model.
-        tail: Share of the newest training timestamps that early stopping watches; unused by other models.
+        tail: Share of the newest training timestamps that early stopping watches and selection leaves out.
+        weights: How training rows are weighted.
+        standardise: Whether inputs are brought to mean 0 and standard deviation 1.
     """
 
     params: ModelRule
     kind: Kind
-    preprocess: PreprocessRule
     feature_set_id: str
     seed: int = 0
     tail: float = 0.15
+    weights: WeightRule = UNWEIGHTED
+    standardise: bool = True
 
     def with_values(self, values: dict[str, float]) -> "RecipePlan":
         """The same plan with some parameters of the model replaced, e.g. by tuned values."""
@@ -83,18 +87,24 @@ class Design:
         inputs: Fitted preprocessing.
         X: Inputs, shape (rows, features).
         y: Classes, or returns in units of ``target_scale``.
+        weight: How much each row counts in the fit, shape (rows,).
         tail: The same for the newer rows that early stopping watches, or None.
         target_scale: Standard deviation of the returns in ``y``; 1 for classes. Models see returns in this unit, so
             that a penalty means the same for hourly and for daily bars.
-        training: What was seen.
+        training: Rows and times of the training part.
+        selection: What was chosen for it, without the ranks; None for a model that reads columns of its own.
+        fits: What each fit has seen, the model's last.
     """
 
     inputs: Inputs
     X: Matrix
     y: Target
+    weight: Floats
     tail: tuple[Matrix, Target] | None
     target_scale: float
     training: Training
+    selection: Selection | None
+    fits: tuple[Seen, ...]
 
 
 @dataclass(frozen=True)
@@ -107,7 +117,9 @@ class Recipe:
         inputs: Fitted preprocessing; ``inputs.columns`` are the features the model reads.
         model: Fitted model.
         target_scale: See `Design`.
-        training: What the fit has seen.
+        training: Rows and times of the training part.
+        selection: See `Design`.
+        fits: See `Design`.
         best_iteration: Boosting rounds that early stopping kept, else None.
     """
 
@@ -117,6 +129,8 @@ class Recipe:
     model: Model
     target_scale: float
     training: Training
+    selection: Selection | None
+    fits: tuple[Seen, ...]
     best_iteration: int | None = None
 
     def predict(self, features: pl.DataFrame) -> Floats:
@@ -152,36 +166,40 @@ class Recipe:
         return {
             "kind": plan.kind,
             "params": plan.params.model_dump(mode="json", exclude={"search"}),
-            "preprocess": plan.preprocess.model_dump(mode="json"),
             "feature_set_id": plan.feature_set_id,
             "seed": plan.seed,
             "tail": plan.tail,
+            "weights": plan.weights.model_dump(mode="json"),
+            "standardise": plan.standardise,
+            "selection": self.selection.model_dump(mode="json") if self.selection else None,
             "feature_columns": self.feature_columns,
             "importance": self.importance(),
             "best_iteration": self.best_iteration,
             "target_scale": self.target_scale,
             "training": self.training.to_dict(),
+            "fits": [seen.to_dict() for seen in self.fits],
             "versions": {name: import_module(name).__version__ for name in ("numpy", "polars", plan.params.library)},
         }
 
 
-def fit_recipe(features: pl.DataFrame, labels: pl.DataFrame, plan: RecipePlan) -> Recipe:
+def fit_recipe(features: pl.DataFrame, labels: pl.DataFrame, plan: RecipePlan, *, selection: Selection) -> Recipe:
     """Fit preprocessing and model on a training part.
 
     Args:
         features: Features table, training rows; more rows than labelled ones are fine.
         labels: Labels table of the same rows in the same order; rows without a label are left out.
         plan: What to fit.
+        selection: The features chosen for this training part; models that read columns of their own ignore it.
 
     Returns:
         The fitted recipe.
 
     Raises:
-        DataError: Features and labels are not the same rows, or no feature can be used.
-        SplitError: Too few rows for the purged tail, or a single class to learn.
+        DataError: Features and labels are not the same rows, or a feature is missing.
+        SplitError: The selection was made on other rows, too few rows for the purged tail, or a single class to learn.
         ConfigurationError: The model cannot predict such a head.
     """
-    design = prepare(features, labels, plan)
+    design = prepare(features, labels, plan, selection=selection)
     model = fit_model(design, plan)
     return Recipe(
         plan=plan,
@@ -190,39 +208,48 @@ def fit_recipe(features: pl.DataFrame, labels: pl.DataFrame, plan: RecipePlan) -
         model=model,
         target_scale=design.target_scale,
         training=design.training,
+        selection=design.selection,
+        fits=design.fits,
         best_iteration=model.best_iteration,
     )
 
 
-def prepare(features: pl.DataFrame, labels: pl.DataFrame, plan: RecipePlan) -> Design:
-    """Set the purged tail aside, fit the preprocessing on the rest, and bring both into matrices.
+def prepare(features: pl.DataFrame, labels: pl.DataFrame, plan: RecipePlan, *, selection: Selection) -> Design:
+    """Set the purged tail aside, fit weights and preprocessing on the rest, and bring both parts into matrices.
 
     Models that do not stop early train on all rows. Arguments and errors are those of `fit_recipe`.
     """
     check_same_rows(features, labels)
-    known = labels[TARGETS[plan.kind]].is_not_null()
-    features, labels = features.filter(known), labels.filter(known)
+    rows = known(labels, plan.kind)
+    features, labels = features.filter(rows), labels.filter(rows)
     fit_rows, tail_rows = np.ones(labels.height, dtype=bool), np.zeros(labels.height, dtype=bool)
     if plan.params.stops_early:
         fit_rows, tail_rows = holdout_tail(labels, plan.tail)
     y = labels[TARGETS[plan.kind]].to_numpy()
     target_scale = float(y[fit_rows].std()) or 1.0 if plan.kind == "regression" else 1.0
     y = y / target_scale if plan.kind == "regression" else y
-    inputs = _fit_inputs(features.filter(fit_rows), y[fit_rows], plan)
+    used, fitted = labels.filter(fit_rows | tail_rows), labels.filter(fit_rows)
+    chosen = _usable_selection(selection, labels, plan)
+    if chosen and plan.kind == "classification":
+        check_classes(y[fit_rows])
+    inputs = _fit_inputs(features.filter(fit_rows), plan, chosen)
     return Design(
         inputs=inputs,
         X=inputs.transform(features.filter(fit_rows)),
         y=y[fit_rows],
+        weight=sample_weights(fitted, plan.weights),
         tail=(inputs.transform(features.filter(tail_rows)), y[tail_rows]) if tail_rows.any() else None,
         target_scale=target_scale,
-        training=_training(labels.filter(fit_rows | tail_rows), int(fit_rows.sum()), int(tail_rows.sum())),
+        training=_training(used, int(fit_rows.sum()), int(tail_rows.sum())),
+        selection=chosen,
+        fits=(*_seen_before(inputs, chosen, fitted), Seen.of("weights", fitted), Seen.of("model", used)),
     )
 
 
 def fit_model(design: Design, plan: RecipePlan) -> Model:
     """Fit the model of ``plan`` on a prepared training part; it answers in units of ``design.target_scale``."""
     model = build(plan.params, plan.kind, seed=plan.seed)
-    model.fit(design.X, design.y, design.tail)
+    model.fit(design.X, design.y, design.tail, weight=design.weight)
     return model
 
 
@@ -253,40 +280,44 @@ def open_recipe(files: Files, *, feature_set_id: str) -> Recipe:
         raise BundleError("model bundle", f"cannot be opened ({error})", do="train the model again") from error
 
 
-def check_same_rows(features: pl.DataFrame, labels: pl.DataFrame) -> None:
-    """Make sure that two tables hold the same rows in the same order.
+def _usable_selection(selection: Selection, labels: pl.DataFrame, plan: RecipePlan) -> Selection | None:
+    """The selection without its ranks, None for a model that does not read it.
 
-    Raises:
-        DataError: They do not.
+    It must have been made on these rows before the tail: a choice that saw the tail, or a later row, is a leak, and one
+    of an older training part is a mistake.
     """
-    if not features.select(KEY).equals(labels.select(KEY)):
-        raise DataError(
-            "features and labels",
-            "are not the same rows",
-            expected=f"the same entity and time in each row, {features.height} rows",
-            found=f"{labels.height} labels",
-            do="make both from the same panel",
-        )
-
-
-def feature_names(features: pl.DataFrame) -> list[str]:
-    """The feature columns of a features table."""
-    return [name for name in features.columns if name not in KEY]
-
-
-def _fit_inputs(features: pl.DataFrame, y: Target, plan: RecipePlan) -> Inputs:
-    raw = plan.params.inputs
-    if raw is not None:
-        return RawColumns(raw)
-    if plan.kind == "classification" and len(classes := np.unique(y)) < 2:
+    if plan.params.inputs is not None:
+        return None
+    part = labels.filter(holdout_tail(labels, plan.tail)[0])
+    expected = (part.height, part["time"].max(), part["label_end"].max())
+    found = (selection.rows, selection.last_time_seen, selection.last_label_end)
+    if found != expected:
         raise SplitError(
-            "training part",
-            "holds a single class, there is nothing to learn",
-            expected="rows of at least two of SHORT -1, NEUTRAL 0, LONG 1",
-            found=f"{len(y)} rows of {classes.tolist()}",
-            do="change the label threshold, or train on more rows",
+            "selection of features",
+            "was not made on this training part before its tail",
+            expected=_told(*expected),
+            found=_told(*found),
+            do="choose the features again: run the stage selection",
         )
-    return fit_preprocessor(features, y, plan.preprocess)
+    return selection.summary()
+
+
+def _told(rows: int, last_time: object, last_label_end: object) -> str:
+    return f"{rows} rows to {last_time}, last label known {last_label_end}"
+
+
+def _fit_inputs(features: pl.DataFrame, plan: RecipePlan, selection: Selection | None) -> Inputs:
+    if selection is None:
+        return RawColumns(plan.params.inputs or ())
+    return fit_preprocessor(features, selection.kept, standardise=plan.standardise)
+
+
+def _seen_before(inputs: Inputs, selection: Selection | None, fitted: pl.DataFrame) -> list[Seen]:
+    """What selection and preprocessing have seen, in their own words where they keep record."""
+    if selection is None or not isinstance(inputs, Preprocessor):
+        return []
+    chosen = Seen("selection", selection.last_time_seen, selection.last_label_end)
+    return [chosen, replace(Seen.of("preprocess", fitted), last_time_seen=inputs.last_time_seen)]
 
 
 def _training(labels: pl.DataFrame, rows: int, tail_rows: int) -> Training:
@@ -313,10 +344,11 @@ def _restore(card: dict[str, Any], files: Files) -> Recipe:
     plan = RecipePlan(
         params=params,
         kind=card["kind"],
-        preprocess=PreprocessRule.model_validate(card["preprocess"]),
         feature_set_id=card["feature_set_id"],
         seed=card["seed"],
         tail=card["tail"],
+        weights=WeightRule.model_validate(card["weights"]),
+        standardise=card["standardise"],
     )
     raw = params.inputs
     return Recipe(
@@ -326,5 +358,7 @@ def _restore(card: dict[str, Any], files: Files) -> Recipe:
         model=restore(params, plan.kind, files),
         target_scale=card["target_scale"],
         training=Training.from_dict(card["training"]),
+        selection=Selection.model_validate(card["selection"]) if card["selection"] else None,
+        fits=tuple(Seen.from_dict(seen) for seen in card["fits"]),
         best_iteration=card["best_iteration"],
     )

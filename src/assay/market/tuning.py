@@ -16,8 +16,10 @@ from pydantic import Field
 from assay.market.models import ModelRule, called
 from assay.market.models.base import Floats, Matrix, Target, class_codes
 from assay.market.parameters import Parameters
+from assay.market.parts import TARGETS, check_same_rows
 from assay.market.progress import Track, silent
-from assay.market.recipe import TARGETS, Design, RecipePlan, check_same_rows, fit_model, prepare
+from assay.market.recipe import Design, RecipePlan, fit_model, prepare
+from assay.market.selection import Selection
 from assay.market.splits import Receipt, SplitRule, before_first_fold, plan_folds, split_rows
 from assay.market.tables import TIME
 from assay.market.workload import Kind
@@ -73,12 +75,14 @@ class TuningPlan:
             seed is also that of the search.
         budget: How much to do.
         embargo: Bars before an inner fold that no inner training label may reach, as before the outer folds.
+        selections: The features chosen for the training part of each inner fold of `inner_receipts`.
         storage: An Optuna storage. One that outlives the process lets a killed study go on where it was.
     """
 
     recipe: RecipePlan
     budget: Budget
     embargo: int
+    selections: tuple[Selection, ...]
     storage: "BaseStorage"
 
 
@@ -132,7 +136,7 @@ def tune(
 
     Raises:
         DataError: Features and labels are not the same rows.
-        SplitError: Too few rows before the first test fold.
+        SplitError: Too few rows before the first test fold, or a selection that was made on other rows.
     """
     recipe, budget = plan.recipe, plan.budget
     if not recipe.params.search:
@@ -154,6 +158,20 @@ def tune(
     return TuningResult(best["params"], [{"id": f"{study.study_name}/{t['number']}"} | t for t in trials])
 
 
+def inner_receipts(labels: pl.DataFrame, budget: Budget, *, embargo: int) -> list[Receipt]:
+    """Plan the inner folds.
+
+    Args:
+        labels: Labels of the rows before the first test fold.
+        budget: Number of inner folds and their first training share.
+        embargo: Bars before an inner fold that no inner training label may reach.
+
+    Raises:
+        SplitError: Too few rows.
+    """
+    return plan_folds(labels, SplitRule(folds=budget.inner_folds, min_train=budget.min_train, embargo=embargo))
+
+
 def effective_rows(labels: pl.DataFrame) -> int:
     """Largest number of labels of which no two share any time: about unique timestamps / horizon.
 
@@ -168,7 +186,9 @@ def effective_rows(labels: pl.DataFrame) -> int:
     count, position = 0, 0
     while position < len(starts):  # always the span that ends first among those still ahead
         count += 1
-        position = int(np.searchsorted(starts, ends[position]))
+        # a label may end where it starts, e.g. at a barrier inside its first bar
+        after = np.searchsorted(starts, starts[position], side="right")
+        position = int(max(after, np.searchsorted(starts, ends[position])))
     return count
 
 
@@ -199,7 +219,8 @@ def study_name(features: pl.DataFrame, labels: pl.DataFrame, plan: TuningPlan) -
         "code": _code(),
         "libraries": {name: import_module(name).__version__ for name in ("optuna", "polars", recipe.params.library)},
         "params": recipe.params.model_dump(mode="json", exclude={"threads"}),
-        "preprocess": recipe.preprocess.model_dump(mode="json"),
+        "weights": recipe.weights.model_dump(mode="json"),
+        "features": [selection.kept for selection in plan.selections],
         "budget": budget.model_dump(mode="json", exclude={"trials", "objective"}),
         "embargo": plan.embargo,
         "objective": budget.objective.of(recipe.kind),
@@ -222,12 +243,11 @@ def _code() -> str:
 
 
 def _inner_folds(features: pl.DataFrame, labels: pl.DataFrame, plan: TuningPlan) -> list[_InnerFold]:
-    recipe, budget = plan.recipe, plan.budget
-    rule = SplitRule(folds=budget.inner_folds, min_train=budget.min_train, embargo=plan.embargo)
+    recipe, receipts = plan.recipe, inner_receipts(labels, plan.budget, embargo=plan.embargo)
     folds = []
-    for receipt in plan_folds(labels, rule):
+    for receipt, selection in zip(receipts, plan.selections, strict=True):
         train, test = split_rows(labels, receipt)
-        design = prepare(features.filter(train), labels.filter(train), recipe)
+        design = prepare(features.filter(train), labels.filter(train), recipe, selection=selection)
         X = design.inputs.transform(features.filter(test))
         folds.append(_InnerFold(design, X, labels.filter(test)[TARGETS[recipe.kind]].to_numpy()))
     return folds

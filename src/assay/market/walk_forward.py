@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,20 +11,35 @@ import polars as pl
 
 from assay.market.errors import SplitError
 from assay.market.models import Files, called
-from assay.market.preprocess import Preprocessor
+from assay.market.parts import TARGETS, check_same_rows
 from assay.market.progress import Track, silent
-from assay.market.recipe import RECIPE, TARGETS, Recipe, RecipePlan, check_same_rows, fit_recipe
+from assay.market.recipe import RECIPE, Recipe, RecipePlan, fit_recipe
+from assay.market.selection import Selection
 from assay.market.splits import Receipt, split_rows
 from assay.market.tables import KEY, PROBABILITIES, stack_by_model
 
 RECEIPT = "receipt.json"
+SEEN = ("what", "last_time_seen", "last_label_end")
 IMPORTANCE = {"fold": pl.Int32, "feature": pl.String, "importance": pl.Float64}
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A planned test fold.
+
+    Attributes:
+        receipt: Its rows and those of its training part.
+        selection: The features chosen for that training part.
+    """
+
+    receipt: Receipt
+    selection: Selection
 
 
 def validate(
     features: pl.DataFrame,
     labels: pl.DataFrame,
-    receipts: Sequence[Receipt],
+    folds: Sequence[Fold],
     *,
     plan: RecipePlan,
     track: Track = silent,
@@ -33,27 +49,29 @@ def validate(
     Args:
         features: Features table, all rows.
         labels: Labels table of the same rows in the same order.
-        receipts: The planned folds.
+        folds: The planned folds.
         plan: What to fit in each fold.
         track: Shows the progress over folds.
 
     Returns:
         The predictions table: one row per row of a test fold, labelled or not, sorted by entity and time.
-        The fitted recipes as files, named ``fold_<number>/<file>``; ``receipt.json`` beside each says what its fit has
-        seen: rows, features kept and dropped, the last time any part of it saw, the rounds early stopping kept.
+        The fitted recipes as files, named ``fold_<number>/<file>``; ``receipt.json`` beside each says what its
+        fits have seen: rows, features kept and dropped, last time and label of each, the rounds early stopping kept.
 
     Raises:
         DataError: Features and labels are not the same rows, or no feature can be used in a fold.
-        SplitError: A training label reaches its test fold, or a training part is too small.
+        SplitError: A training label reaches its test fold, features were chosen on other rows, or a training part is
+            too small.
         ConfigurationError: The model cannot predict such a head.
     """
     check_same_rows(features, labels)
     tables = []
     files: dict[str, bytes] = {}
-    for receipt in track(receipts, "folds"):
+    for planned in track(folds, "folds"):
+        receipt = planned.receipt
         train, test = split_rows(labels, receipt)
         _check_split(labels.filter(train), receipt)
-        recipe = fit_recipe(features.filter(train), labels.filter(train), plan)
+        recipe = fit_recipe(features.filter(train), labels.filter(train), plan, selection=planned.selection)
         out = recipe.predict(features.filter(test))
         tables.append(_predictions(labels.filter(test), out, receipt, plan))
         fold = recipe.dump() | {RECEIPT: _fit_receipt(recipe, receipt)}
@@ -89,6 +107,29 @@ def rank_features(fold_files: Mapping[str, Files]) -> pl.DataFrame:
     return stack_by_model({model: importance_table(files) for model, files in fold_files.items()})
 
 
+def collect_fits(fold_files: Mapping[str, Files]) -> list[dict[str, Any]]:
+    """Say of every fit of a head how far it saw: what a check of the fit scope reads.
+
+    Args:
+        fold_files: By model what `validate` gave.
+
+    Returns:
+        One record per model, fold and fit: ``model, fold, what, last_time_seen, last_label_end, test_start``, times in
+        ISO format; ``what`` is selection, preprocess, weights or model.
+    """
+    receipts = [
+        (model, json.loads(content))
+        for model, files in fold_files.items()
+        for name, content in files.items()
+        if name.endswith(f"/{RECEIPT}")
+    ]
+    return [
+        {"model": model, "fold": told["fold"], **{name: seen[name] for name in SEEN}, "test_start": told["test_start"]}
+        for model, told in receipts
+        for seen in told["fits"]
+    ]
+
+
 def _check_split(train: pl.DataFrame, receipt: Receipt) -> None:
     receipt.check()
     late = train.filter(pl.col("label_end") >= receipt.test_start).height
@@ -118,17 +159,17 @@ def _predictions(test: pl.DataFrame, out: npt.NDArray[np.float64], receipt: Rece
 
 
 def _fit_receipt(recipe: Recipe, receipt: Receipt) -> bytes:
-    inputs, training = recipe.inputs, recipe.training
-    seen = [training.last_time, *([inputs.last_time_seen] if isinstance(inputs, Preprocessor) else [])]
+    training, selection = recipe.training, recipe.selection
     told = {
         "fold": receipt.fold,
         **training.to_dict(),
-        "last_time_seen": max(seen).isoformat(),
+        "last_time_seen": max(seen.last_time_seen for seen in recipe.fits).isoformat(),
+        "fits": [seen.to_dict() for seen in recipe.fits],
         "train_end": receipt.train_end.isoformat(),
         "test_start": receipt.test_start.isoformat(),
         "test_rows": receipt.test_rows,
-        "features": list(inputs.columns),
-        "dropped": inputs.dropped if isinstance(inputs, Preprocessor) else {},
+        "features": list(recipe.inputs.columns),
+        "dropped": selection.dropped if selection else {},
         "best_iteration": recipe.best_iteration,
     }
     return json.dumps(told, sort_keys=True, indent=1, allow_nan=False).encode()

@@ -39,6 +39,7 @@ class Workload:
         name: First part of every dataset, node and parameter of the workload.
         heads: What it predicts.
         ingestion: Builds its ingestion template (a ``kedro`` pipeline with short names).
+        feeds: Names of the feed datasets that ingestion joins to the bars.
         funding: Name of the feed that holds funding settlements, if positions pay funding.
         out_of_the_box: Whether a bare ``kedro run`` includes it.
     """
@@ -46,6 +47,7 @@ class Workload:
     name: str
     heads: tuple[Head, ...]
     ingestion: Callable[[], object]
+    feeds: tuple[str, ...] = ()
     funding: str | None = None
     out_of_the_box: bool = False
 

@@ -12,8 +12,8 @@ from typing import Any
 from kedro.pipeline import Pipeline
 
 PER_HEAD = (
-    "labels label_manifest model_input plan best_params inner_trials oos importance model_index champion ledger "
-    "backtest outer_trials metrics findings"
+    "labels label_manifest model_input draft plan best_params inner_trials oos importance fits model_index champion "
+    "ledger backtest outer_trials metrics findings"
 )
 PER_MODEL = "trials predictions fold_models model"
 GRAIN = dict.fromkeys(PER_HEAD.split(), 2) | dict.fromkeys(PER_MODEL.split(), 3)

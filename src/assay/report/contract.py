@@ -34,7 +34,19 @@ _RECEIPT = (
     *("fold", "train_start", "train_end", "last_train_label_end", "test_start", "test_end"),
     *("train_rows", "test_rows", "purged_rows", "embargoed_rows"),
 )
-_FEATURE = ("name", "family", "definition", "unit", "window", "warm_up", "coverage", "sources", "reference")
+AUDITED = ("pass", "informative", "incomplete", "suspect", "fail")
+_FEATURE = (
+    "name",
+    "family",
+    "definition",
+    "unit",
+    "window",
+    "warm_up",
+    "recursive",
+    "coverage",
+    "sources",
+    "reference",
+)
 
 
 def need(thing: str, found: object, names: Iterable[str]) -> None:
@@ -123,12 +135,59 @@ def check_backtest(backtest: Facts, models: Iterable[str]) -> None:
             need(f"{ratio} of {name}", book["performance"][ratio], ESTIMATE)
 
 
+def check_audit(audit: Facts, verdicts: Iterable[str]) -> None:
+    """Refuse an audit without a known outcome, or one in which a test or a feature is not whole.
+
+    Raises:
+        DataError: Something is missing or unknown.
+    """
+    need("audit", audit, ("verdict", "said", "allowed", "tests", "features"))
+    outcomes = tuple(verdicts)
+    known("verdict of the audit", audit["verdict"], outcomes)
+    for thing, rows in (("tests", audit["tests"]), ("audited features", audit["features"])):
+        check_rows(thing, rows)
+    for test in audit["tests"]:
+        known(f"outcome of test {test['id']}", test["outcome"], AUDITED)
+    for feature in audit["features"]:
+        known(f"audit of {feature['name']}", feature["verdict"], outcomes)
+        check_rows("failures", feature["failures"])
+
+
+def check_folds(thing: str, found: Iterable[Facts], folds: Iterable[int]) -> None:
+    """Refuse a table that does not have one row per fold of the receipts.
+
+    Raises:
+        DataError: Folds are missing or there are others.
+    """
+    here, wanted = [row["fold"] for row in found], list(folds)
+    if here != wanted:
+        raise DataError(
+            f"report facts, {thing}",
+            "is about other folds than the receipts",
+            expected=wanted,
+            found=here,
+            do="build the report from datasets of the same run",
+        )
+
+
+def check_selection(selections: Iterable[Facts], stability: Facts) -> None:
+    """Refuse selections that do not say what was kept, what was dropped and why, or how it was ranked.
+
+    Raises:
+        DataError: Something is missing, or a kept feature has no consensus rank.
+    """
+    need("stability of the selection", stability, ("estimate", "low", "high", "confidence", "features"))
+    check_rows("stability", stability["features"])
+    for selection in selections:
+        check_rows("selections", [selection])
+        need(f"consensus of fold {selection['fold']}", selection["consensus"], selection["kept"])
+
+
 def check_rows(thing: str, rows: Iterable[object]) -> None:
     """Refuse a table of which a row lacks a column.
 
     Args:
-        thing: Which table: ``receipts``, ``importance``, ``trials``, ``bundles``, ``features``, ``disabled``,
-            ``entities``, ``reasons`` or ``wanted``.
+        thing: Which table: a name in the table of columns below.
         rows: Its rows.
 
     Raises:
@@ -147,5 +206,12 @@ _ROWS: dict[str, tuple[str, ...]] = {
     "disabled": ("name", "reason"),
     "entities": ("entity", "first", "last", "rows"),
     "reasons": ("about", "said"),
+    "class_shares": ("fold", "train", "test"),
+    "fits": ("model", "fold", "what", "last_time_seen", "last_label_end", "test_start"),
+    "selections": ("fold", "rows", "kept", "dropped", "ranks", "consensus"),
+    "stability": ("name", "share", "mean_rank", "rank_spread"),
+    "tests": ("id", "name", "procedure", "outcome", "found", "detectable"),
+    "audited features": ("name", "verdict", "failures", "ic", "delayed_ic", "null_ic", "needed_warm_up"),
+    "failures": ("test", "said"),
     "wanted": ("name", "unit", "wanted", "found", "low", "high", "status", "trivial", "note"),
 }

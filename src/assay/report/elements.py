@@ -99,7 +99,8 @@ class Block:
         figures: Drawings, side by side where there is room.
         tables: Tables below the drawings.
         more: Drawers at the end.
-        tone: ``alarm`` when the reading is a warning.
+        tone: ``alarm`` when the reading is a warning, ``caution`` when it asks for a second look.
+        badge: Outcome beside the heading: a text with the mark of a status.
     """
 
     slug: str
@@ -109,7 +110,8 @@ class Block:
     figures: Sequence[Figure] = ()
     tables: Sequence[Table] = ()
     more: Sequence[Drawer] = ()
-    tone: Literal["", "alarm"] = ""
+    tone: Literal["", "caution", "alarm"] = ""
+    badge: Cell | None = None
 
     @property
     def empty(self) -> bool:

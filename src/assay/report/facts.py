@@ -4,8 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from assay.market.audit.document import VERDICTS
 from assay.market.verdict import Level
-from assay.report.contract import check_backtest, check_evaluation, check_rows, known, need
+from assay.report.contract import (
+    check_audit,
+    check_backtest,
+    check_evaluation,
+    check_folds,
+    check_rows,
+    check_selection,
+    known,
+    need,
+)
 
 Facts = Mapping[str, Any]
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -28,6 +38,14 @@ class HeadFacts:
         funding: How funding is charged, in one sentence.
         bundles: One mapping per model fitted on all labelled rows: ``model``, ``bundle_id``, ``training``.
         min_coverage: Share of its training part on which a feature must be defined to enter a fold.
+        selections: One mapping per fold, oldest first: ``fold``, ``rows``, ``kept``, ``dropped`` (reason per feature),
+            ``ranks`` (per method and feature, from 1), ``consensus`` (mean rank per feature).
+        stability: How much the selections of the folds agree: ``estimate`` with its interval ``low``, ``high``, and
+            ``features``: how often each was chosen, its mean consensus rank and the spread of it.
+        class_shares: One mapping per fold: ``fold`` and the class shares of its ``train`` and ``test`` rows; empty for
+            a regression head.
+        fits: What every fit had seen: ``model``, ``fold``, ``what``, ``last_time_seen``, ``last_label_end``,
+            ``test_start``.
         outer_trials: Configurations that had an out-of-sample result computed, ever.
 
     Raises:
@@ -46,6 +64,10 @@ class HeadFacts:
     funding: str
     bundles: Sequence[Facts]
     min_coverage: float
+    selections: Sequence[Facts]
+    stability: Facts
+    class_shares: Sequence[Facts]
+    fits: Sequence[Facts]
     outer_trials: int
 
     def __post_init__(self) -> None:
@@ -53,9 +75,17 @@ class HeadFacts:
         check_evaluation(self.evaluation, self.kind)
         models = self.evaluation["models"]
         check_backtest(self.backtest, [name for name in models if models[name]["role"] != "volatility_only"])
-        need("label_manifest", self.label_manifest, ("class_shares", "horizon", "threshold", "execution"))
-        for thing in ("receipts", "importance", "trials", "bundles"):
+        need(
+            "label_manifest",
+            self.label_manifest,
+            ("class_shares", "kind", "horizon", "threshold", "threshold_seen", "execution"),
+        )
+        for thing in ("receipts", "importance", "trials", "bundles", "class_shares", "fits"):
             check_rows(thing, getattr(self, thing))
+        check_selection(self.selections, self.stability)
+        folds = [receipt["fold"] for receipt in self.receipts]
+        check_folds("selections", self.selections, folds)
+        check_folds("class_shares", self.class_shares, folds if self.kind == "classification" else [])
         for bundle in self.bundles:
             known("model of a bundle", bundle["model"], models)
             need(f"training of bundle {bundle['bundle_id']}", bundle["training"], ("rows", "last_label_end"))
@@ -73,6 +103,8 @@ class ReportFacts:
         heads: Facts per head.
         catalogue: Features of the run and those disabled, with reasons.
         quality: Nested counts of the input checks.
+        audit: The leak audit in whole: ``verdict``, what is ``said`` about it, whether a FAIL is ``allowed``, its
+            ``tests`` and what they found about ``features``.
         manifest: ``facts`` (hashes, seeds, packages) and ``run`` (id, clock).
 
     Raises:
@@ -87,10 +119,12 @@ class ReportFacts:
     notes: Sequence[str]
     catalogue: Facts
     quality: Facts
+    audit: Facts
     manifest: Facts
 
     def __post_init__(self) -> None:
         """Refuse facts that contradict themselves or are not whole."""
+        check_audit(self.audit, VERDICTS)
         self._check_verdict()
         need("catalogue", self.catalogue, ("feature_set_id", "features", "disabled"))
         need("quality", self.quality, ("entities", "notes"))
@@ -107,7 +141,7 @@ class ReportFacts:
 
     def _check_verdict(self) -> None:
         need("verdict", self.verdict, ("level", "headline", "reasons", "wanted"))
-        known("verdict.level", self.verdict["level"], LEVELS)
+        known("verdict.level", self.verdict["level"], LEVELS[-1:] if self.audit["verdict"] == "FAIL" else LEVELS)
         for thing in ("reasons", "wanted"):
             check_rows(thing, self.verdict[thing])
         need("primary", self.primary, ("head", "model", "metric"))

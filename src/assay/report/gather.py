@@ -6,15 +6,20 @@ from typing import Any
 
 import polars as pl
 
+from assay.market.plan import Plan
+from assay.market.selection import stability
+from assay.market.splits import split_rows
+from assay.market.tables import CLASS_NAMES, CLASSES
 from assay.report.facts import HeadFacts, ReportFacts
 from assay.report.format import counted
 
 Document = Mapping[str, Any]
+REASONS = 2  # reasons for left-out features that are told before anything else
 
 
 def head_findings(
     plan: Document,
-    metrics: Document,
+    labels: pl.DataFrame,
     backtest: Document,
     importance: pl.DataFrame,
     **told: Any,  # noqa: ANN401
@@ -23,18 +28,19 @@ def head_findings(
 
     Args:
         plan: Plan of the head.
-        metrics: Its evaluation.
+        labels: Its labels table, for the class shares of each fold.
         backtest: What its models earned.
         importance: Importance of each feature in each fold of each model.
-        told: ``label_manifest``, ``best_params``, ``model_index`` and both trial ledgers.
+        told: ``metrics``, ``label_manifest``, ``fits``, ``best_params``, ``model_index`` and both trial ledgers.
 
     Returns:
         The fields of ``HeadFacts``.
     """
     best, ours = told["best_params"], _ids(told["best_params"])
+    fixed = Plan.model_validate(plan)
     return {
         "kind": plan["kind"],
-        "evaluation": metrics,
+        "evaluation": told["metrics"],
         "receipts": plan["receipts"],
         "label_manifest": told["label_manifest"],
         "importance": _over_folds(importance),
@@ -44,7 +50,11 @@ def head_findings(
         "costs": backtest["costs"],
         "funding": backtest["funding"],
         "bundles": told["model_index"],
-        "min_coverage": plan["learning"]["preprocess"]["min_coverage"],
+        "min_coverage": plan["learning"]["selection"]["min_coverage"],
+        "selections": _selections(fixed),
+        "stability": stability(fixed.selections),
+        "class_shares": _class_shares(fixed, labels) if fixed.kind == "classification" else [],
+        "fits": told["fits"],
         "outer_trials": len(told["outer_trials"]),
     }
 
@@ -54,7 +64,7 @@ def report_facts(workload: str, *, summary: Document, about: Document, findings:
 
     Args:
         workload: Name of the workload.
-        summary: Verdict and declared primary.
+        summary: Verdict, declared primary, and the leak audit in whole.
         about: ``quality``, ``catalogue``, ``manifest`` and ``replay``.
         findings: Findings of every head.
     """
@@ -67,12 +77,34 @@ def report_facts(workload: str, *, summary: Document, about: Document, findings:
         notes=_notes(about, heads),
         catalogue=about["catalogue"],
         quality=about["quality"],
+        audit=summary["audit"],
         manifest=about["manifest"],
     )
 
 
 def _ids(best_params: Document) -> set[str]:
     return {trial for found in best_params.values() for trial in found["trials"]}
+
+
+def _selections(plan: Plan) -> list[dict[str, Any]]:
+    """What was chosen for every outer fold, oldest first."""
+    found = [(fold.receipt.fold, fold.selection) for fold in plan.folds()]
+    return [{"fold": number, **selection.model_dump(mode="json")} for number, selection in found]
+
+
+def _class_shares(plan: Plan, labels: pl.DataFrame) -> list[dict[str, Any]]:
+    """Class shares of the labelled rows that each fold trains on and is tested on."""
+    parts = [(receipt.fold, split_rows(labels, receipt)) for receipt in plan.receipts]
+    return [
+        {"fold": fold, "train": _shares(labels.filter(train)), "test": _shares(labels.filter(test))}
+        for fold, (train, test) in parts
+    ]
+
+
+def _shares(labels: pl.DataFrame) -> dict[str, float]:
+    label = labels["label"].drop_nulls()
+    codes = zip(CLASSES, CLASS_NAMES, strict=True)
+    return {name: int((label == code).sum()) / max(1, label.len()) for code, name in codes}
 
 
 def _over_folds(importance: pl.DataFrame) -> list[dict[str, Any]]:
@@ -103,11 +135,17 @@ def _notes(about: Document, heads: Mapping[str, HeadFacts]) -> list[str]:
 
 
 def _disabled(disabled: Sequence[Document]) -> list[str]:
-    counts = Counter(feature["reason"] for feature in disabled)
+    """The reasons that concern most features, and how many features are left out for others."""
+    counts = Counter(feature["reason"] for feature in disabled).most_common()
+    rest = sum(count for _, count in counts[REASONS:])
     return [
-        f"{counted(count, 'feature')} {'is' if count == 1 else 'are'} left out: {reason}."
-        for reason, count in counts.items()
+        *(f"{_left_out(counted(count, 'feature'), count)}: {reason}." for reason, count in counts[:REASONS]),
+        *([f"{_left_out(f'{rest} more', rest)}; each with its reason under Features."] if rest else []),
     ]
+
+
+def _left_out(who: str, count: int) -> str:
+    return f"{who} {'is' if count == 1 else 'are'} left out"
 
 
 def _replayed(replay: Document) -> str:

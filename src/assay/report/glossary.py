@@ -37,6 +37,15 @@ GLOSSARY = {
     "comes next.",
     "block bootstrap": "Intervals from resampling whole stretches of time with all entities in them, because "
     "neighbouring rows are not independent.",
+    "leak": "A number in a row that nobody could know at its time. Results built on one cannot be repeated live.",
+    "circular shift": "Moving a series in time, the end that falls off put in front: it keeps its rhythm and loses "
+    "every link to the features, so it shows what chance looks like.",
+    "consensus rank": "Mean of the ranks that several methods give to a feature; 1 would be the best by all of them.",
+    "stability": "How much the choices of the folds agree beyond chance (Nogueira, Sechidis and Brown 2018).",
+    "fit scope": "The rows that anything fitted has seen; they must all lie before the rows it is judged on.",
+    "replay": "Computing the newest rows again from what was known at each of their times, as a live system would.",
+    "warm-up": "Bars of history that a feature needs before its value means what its definition says.",
+    "survivorship": "Looking only at what still exists today: the failures are missing, so the past looks too good.",
     "interval": "Range of values compatible with the data. If it contains the baseline, the difference may be luck.",
     "effective rows": "Number of independent observations the rows are worth, after overlap of labels and entities "
     "moving together.",

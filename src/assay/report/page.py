@@ -11,6 +11,7 @@ from assay.report.elements import Block
 from assay.report.facts import ReportFacts
 from assay.report.format import percent, slug, title
 from assay.report.glossary import GLOSSARY
+from assay.report.sections.audit import audit_block
 from assay.report.sections.classes import class_block
 from assay.report.sections.costs import cost_block
 from assay.report.sections.features import feature_block
@@ -21,6 +22,7 @@ from assay.report.sections.models import model_comparison
 from assay.report.sections.quality import quality_block
 from assay.report.sections.regression import regression_block
 from assay.report.sections.run import run_block
+from assay.report.sections.selection import selection_block
 from assay.report.sections.skill import skill_block
 from assay.report.sections.splits import split_block
 from assay.report.sections.tuning import tuning_block
@@ -38,6 +40,7 @@ _HEAD_SECTIONS: tuple[Callable[[HeadView], Block], ...] = (
     class_block,
     regression_block,
     importance_block,
+    selection_block,
     split_block,
     tuning_block,
 )
@@ -73,6 +76,7 @@ def build_report(facts: ReportFacts) -> str:
             workload=title(facts.workload),
             hero=hero(facts),
             wanted=wanted_block(facts),
+            audit=audit_block(facts),
             chapters=[_chapter(facts, name) for name in _order(facts)],
             appendix=[quality_block(facts), feature_block(facts)],
             run=run_block(facts),

@@ -75,6 +75,20 @@ def _entity(rng: np.random.Generator, shock: np.ndarray, *, name: str, late: int
     )
 
 
+def full_panel(seed: int = 0, **how: Any) -> pl.DataFrame:
+    """The same with the columns that not every venue publishes, so that all features can be computed."""
+    panel = market_panel(seed, **how)
+    rng = np.random.default_rng(seed)
+    index = panel["close"].to_numpy() * np.exp(rng.normal(0, 1e-3, panel.height))
+    ratios = ("long_short_ratio", "top_long_short_ratio", "taker_long_short_ratio")
+    return panel.with_columns(
+        *[pl.Series(name, np.exp(rng.normal(0, 0.2, panel.height))) for name in ratios],
+        trades=pl.Series(np.round(np.exp(rng.normal(5, 0.5, panel.height)))),
+        index_price=pl.Series(index),
+        mark_price=pl.Series(index * np.exp(rng.normal(0, 5e-4, panel.height))),
+    )
+
+
 def _feeds(rng: np.random.Generator, bars: int) -> pl.DataFrame:
     return pl.DataFrame(
         {
@@ -144,6 +158,7 @@ def helpers() -> SimpleNamespace:
         agrees=agrees,
         different=different,
         looking_ahead=looking_ahead,
+        full_panel=full_panel,
         market_panel=market_panel,
         rule=rule,
         families=FAMILIES,

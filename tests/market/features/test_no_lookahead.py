@@ -40,7 +40,7 @@ CLEAN = {
 def test_no_feature_changes_when_the_future_is_cut_away(
     helpers: SimpleNamespace, seed: int, share: float, holes: float
 ) -> None:
-    panel = helpers.market_panel(seed, holes=holes)
+    panel = helpers.full_panel(seed, holes=holes)
     times = panel["time"].unique().sort()
     cut = times[int(share * (len(times) - 1))]
     compute_all = partial(_features, rule=helpers.rule(max_stale_open_share=1))
@@ -48,14 +48,14 @@ def test_no_feature_changes_when_the_future_is_cut_away(
 
 
 def test_every_cut_of_a_short_panel(helpers: SimpleNamespace) -> None:
-    panel = helpers.market_panel(3, entities=5, bars=40, stagger=7, holes=0.05)
+    panel = helpers.full_panel(3, entities=5, bars=26, stagger=4, holes=0.05)
     compute_all = partial(_features, rule=helpers.rule(max_stale_open_share=1))
     for cut in panel["time"].unique()[1:]:
         assert helpers.looking_ahead(compute_all, panel, cut) == []
 
 
 def test_another_future_leaves_the_past_alone(helpers: SimpleNamespace) -> None:
-    panel = helpers.market_panel(5)
+    panel = helpers.full_panel(5)
     cut = panel["time"].unique().sort()[300]
     later = pl.col("time") > cut
     numbers = [name for name, dtype in panel.schema.items() if dtype == pl.Float64]
@@ -66,7 +66,7 @@ def test_another_future_leaves_the_past_alone(helpers: SimpleNamespace) -> None:
 
 
 def test_an_entity_that_is_listed_later_changes_nothing_before(helpers: SimpleNamespace) -> None:
-    panel = helpers.market_panel(5, stagger=40)
+    panel = helpers.full_panel(5, stagger=40)
     listed = panel.filter(pl.col("entity") == "E5")["time"].min()
     before = pl.col("time") < listed
     with_it, without = (
@@ -101,7 +101,7 @@ def test_a_leak_in_an_array_function_is_caught(helpers: SimpleNamespace, registr
 
 def test_the_check_sees_a_single_bit(helpers: SimpleNamespace) -> None:
     """A float32 that moves by its last place counts as another value."""
-    panel = helpers.market_panel(1, entities=1, bars=5)
+    panel = helpers.full_panel(1, entities=1, bars=5)
 
     def whisper(table: pl.DataFrame) -> pl.DataFrame:
         values = table.select("entity", "time", close=CLOSE.cast(pl.Float32))
@@ -125,7 +125,7 @@ def _found(helpers: SimpleNamespace, registry: dict[str, Feature], kind: str, ex
 
 
 def _flagged(helpers: SimpleNamespace, feature: Feature) -> bool:
-    panel = helpers.market_panel(2, bars=160, holes=0.02)
+    panel = helpers.full_panel(2, bars=160, holes=0.02)
     times = panel["time"].unique().sort()
     features = [feature, REGISTRY["return_1"]]
     for cut in times[60:150]:
@@ -137,6 +137,6 @@ def _flagged(helpers: SimpleNamespace, feature: Feature) -> bool:
 
 
 def test_daily_panels_keep_their_columns_under_cuts(helpers: SimpleNamespace) -> None:
-    panel = helpers.market_panel(4, entities=2, bars=80, every=timedelta(days=1))
+    panel = helpers.full_panel(4, entities=2, bars=80, every=timedelta(days=1))
     compute_all = partial(_features, rule=helpers.rule(max_stale_open_share=1))
     assert helpers.looking_ahead(compute_all, panel, panel["time"].unique().sort()[50]) == []

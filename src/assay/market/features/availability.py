@@ -11,10 +11,19 @@ from assay.market.features.rule import FeatureRule
 INTRADAY = timedelta(hours=20)  # daily sessions close 24 hours apart, one more or less when the clocks change
 
 
-def disabled_reasons(features: Sequence[Feature], panel: pl.DataFrame, rule: FeatureRule) -> dict[str, str]:
-    """Reason by name of the features to leave out: a column is absent, opens are stale, or bars are daily."""
+def disabled_reasons(
+    features: Sequence[Feature], panel: pl.DataFrame, rule: FeatureRule, *, bar: timedelta | None
+) -> dict[str, str]:
+    """Reason by name of the features to leave out: a column is absent, opens are stale, or bars are daily.
+
+    Args:
+        features: Features of base bars, or those whose higher bars are ``bar`` long.
+        panel: Sorted by entity and time.
+        rule: Limits.
+        bar: Length of the bars that the features are to be computed on; None when it cannot be told.
+    """
     stale = _stale_opens(panel, rule) if any("open" in f.sources for f in features) else None
-    daily = any(f.intraday for f in features) and not _is_intraday(panel)
+    daily = bar is None or bar >= INTRADAY
     reasons = {}
     for feature in features:
         absent = [source for source in feature.sources if source not in panel.columns]
@@ -34,8 +43,3 @@ def _stale_opens(panel: pl.DataFrame, rule: FeatureRule) -> str | None:
     if share <= rule.max_stale_open_share:
         return None
     return f"open equals the previous close on {share:.1%} of rows, limit {rule.max_stale_open_share:.1%}"
-
-
-def _is_intraday(panel: pl.DataFrame) -> bool:
-    spacing = panel.select(pl.col("time").diff().over("entity").median()).item()
-    return spacing is not None and spacing < INTRADAY

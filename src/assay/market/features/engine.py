@@ -2,33 +2,106 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from difflib import get_close_matches
 
 import polars as pl
 
 from assay.market.errors import ConfigurationError, DataError
 from assay.market.features.availability import disabled_reasons
 from assay.market.features.compute import compute
-from assay.market.features.feature import Feature
+from assay.market.features.feature import REGISTRY, Feature
 from assay.market.features.registry import families, load_family
 from assay.market.features.rule import FeatureRule
+from assay.market.features.timeframes import bar_interval, frame_label, higher_feature, on_higher_bars
 from assay.market.tables import KEY
 
-ENGINE_VERSION = 1  # raise it whenever the same definition gives other values
+ENGINE_VERSION = 2  # raise it whenever the same definition gives other values
+
+Higher = dict[str, tuple[timedelta, Feature]]
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """What a rule gives on a panel.
+
+    Attributes:
+        rule: What was asked for.
+        enabled: Features to compute, in the order of the columns; those of higher bars last.
+        disabled: Reason by name of those that the panel cannot provide.
+    """
+
+    rule: FeatureRule
+    enabled: tuple[Feature, ...]
+    disabled: Mapping[str, str]
+
+    @property
+    def id(self) -> str:
+        """See `feature_set_id`."""
+        return feature_set_id(self.enabled, self.rule)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns of the features table, without its key."""
+        return tuple(feature.name for feature in self.enabled)
+
+    def document(self, coverage: Iterable[float]) -> dict[str, object]:
+        """The catalogue, ready for JSON.
+
+        Args:
+            coverage: Share of rows that have a value, per enabled feature.
+        """
+        features = zip(self.enabled, coverage, strict=True)
+        return {
+            "feature_set_id": self.id,
+            "engine_version": ENGINE_VERSION,
+            "rule": self.rule.model_dump(mode="json"),
+            "features": [feature.describe() | {"coverage": share} for feature, share in features],
+            "disabled": [{"name": name, "reason": reason} for name, reason in self.disabled.items()],
+        }
 
 
 def catalogue(rule: FeatureRule) -> list[Feature]:
-    """The features that a rule asks for, in the order of the columns, whether or not a panel can provide them.
+    """The features of base bars that a rule asks for, in the order of the columns, whether or not a panel has them.
 
     Families come in the order of the rule, their features in the order of the family's file.
 
     Raises:
         ConfigurationError: The rule names a family or a feature that does not exist.
     """
-    _check_names("families", rule.families, families())
+    _check_names("parameter families of the features", rule.families, families())
     offered = [feature for family in dict.fromkeys(rule.families) for feature in load_family(family)]
-    _check_names("exclude", rule.exclude, {feature.name for feature in offered})
+    _check_names(
+        "parameter exclude of the features", rule.exclude, [*(feature.name for feature in offered), *_higher(rule)]
+    )
     return [feature for feature in offered if feature.name not in rule.exclude]
+
+
+def resolve(panel: pl.DataFrame, rule: FeatureRule) -> FeatureSet:
+    """Decide which of the features that a rule asks for a panel can provide.
+
+    Args:
+        panel: As `checked` gives it.
+        rule: What to compute.
+
+    Raises:
+        ConfigurationError: The rule names what does not exist, or a time frame that does not consist of whole bars.
+    """
+    own = catalogue(rule)
+    bar = bar_interval(panel)
+    disabled = disabled_reasons(own, panel, rule, bar=bar)
+    enabled = [feature for feature in own if feature.name not in disabled]
+    for name, (frame, feature) in _wanted_higher(rule):
+        reasons = disabled_reasons([feature], panel, rule, bar=frame)
+        if reasons:
+            disabled[name] = reasons[feature.name]
+        elif bar is None:
+            disabled[name] = "no entity has two bars"
+        else:
+            enabled.append(higher_feature(feature, frame, bar))
+    return FeatureSet(rule, tuple(enabled), disabled)
 
 
 def engineer(panel: pl.DataFrame, rule: FeatureRule) -> tuple[pl.DataFrame, dict[str, object]]:
@@ -45,30 +118,55 @@ def engineer(panel: pl.DataFrame, rule: FeatureRule) -> tuple[pl.DataFrame, dict
         that are not finite are null.
 
     Raises:
-        ConfigurationError: The rule names a family or a feature that does not exist.
+        ConfigurationError: The rule names what does not exist, or a time frame that does not consist of whole bars.
         DataError: The panel has no rows, or lacks ``entity``, ``time`` or ``close``.
     """
-    wanted = catalogue(rule)
-    _check_panel(panel)
-    panel = panel.sort(KEY)
-    disabled = disabled_reasons(wanted, panel, rule)
-    enabled = [feature for feature in wanted if feature.name not in disabled]
-    features = compute(panel, enabled, min_entities=rule.min_entities)
-    coverage = features.select(pl.all().is_not_null().mean()).row(0, named=True)
-    return features, {
-        "feature_set_id": feature_set_id(enabled, rule),
-        "engine_version": ENGINE_VERSION,
-        "rule": rule.model_dump(mode="json"),
-        "features": [feature.describe() | {"coverage": coverage[feature.name]} for feature in enabled],
-        "disabled": [{"name": name, "reason": reason} for name, reason in disabled.items()],
-    }
+    panel = checked(panel)
+    wanted = resolve(panel, rule)
+    features = recompute(panel, rule, wanted.names)
+    coverage = features.select(pl.all().is_not_null().mean()).row(0)[len(KEY) :]
+    return features, wanted.document(coverage)
+
+
+def recompute(
+    panel: pl.DataFrame, rule: FeatureRule, names: Sequence[str], *, since: datetime | None = None
+) -> pl.DataFrame:
+    """Compute a fixed list of features, whatever the panel would be found able to provide.
+
+    Serving and the audit use it: which features there are was decided once, on the whole panel.
+
+    Args:
+        panel: One row per entity and bar, from the beginning of each entity's history.
+        rule: The rule that offers the features.
+        names: Features to compute, those of higher bars included, in the order of the columns.
+        since: Rows before it are left out; the others have the same bits as without it.
+
+    Returns:
+        The features table, see `engineer`.
+
+    Raises:
+        ConfigurationError: The rule does not offer one of the names.
+        DataError: The panel has no rows, or lacks ``entity``, ``time`` or ``close``.
+    """
+    own, higher = {feature.name: feature for feature in catalogue(rule)}, dict(_wanted_higher(rule))
+    _check_names("features to compute", names, [*own, *higher])
+    panel = checked(panel)
+    features = [own[name] for name in names if name in own]
+    table = compute(panel, features, min_entities=rule.min_entities, since=since)
+    frames: dict[timedelta, list[Feature]] = {}
+    for frame, feature in (higher[name] for name in names if name in higher):
+        frames.setdefault(frame, []).append(feature)
+    if frames:
+        columns = on_higher_bars(panel, frames, min_entities=rule.min_entities, since=since)
+        table = table.hstack(columns.drop(KEY))
+    return table.select(*KEY, *names)
 
 
 def feature_set_id(features: Sequence[Feature], rule: FeatureRule) -> str:
     """Sixteen hexadecimal digits that change with any definition, any parameter and the engine, but not with data."""
     content = {
         "engine": ENGINE_VERSION,
-        "rule": rule.model_dump()
+        "rule": rule.model_dump(mode="json")
         | {"families": list(dict.fromkeys(rule.families)), "exclude": sorted(set(rule.exclude))},
         "features": [feature.describe() for feature in features],
     }
@@ -76,19 +174,12 @@ def feature_set_id(features: Sequence[Feature], rule: FeatureRule) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
-def _check_names(parameter: str, names: Collection[str], known: Collection[str]) -> None:
-    unknown = sorted({*names} - {*known})
-    if unknown:
-        raise ConfigurationError(
-            f"parameter {parameter} of the features",
-            f"unknown name {', '.join(unknown)}",
-            expected=f"names from {', '.join(sorted(known))}",
-            found=", ".join(names),
-            do="correct the name in the workload's parameters",
-        )
+def checked(panel: pl.DataFrame) -> pl.DataFrame:
+    """The panel sorted by entity and time, if features can be computed from it.
 
-
-def _check_panel(panel: pl.DataFrame) -> None:
+    Raises:
+        DataError: The panel has no rows, or lacks ``entity``, ``time`` or ``close``.
+    """
     missing = [name for name in (*KEY, "close") if name not in panel.columns]
     if missing:
         raise DataError(
@@ -100,3 +191,41 @@ def _check_panel(panel: pl.DataFrame) -> None:
         )
     if panel.is_empty():
         raise DataError("panel", "has no rows", expected="at least one bar", do="check what ingestion read and removed")
+    return _in_order(panel)
+
+
+def _in_order(panel: pl.DataFrame) -> pl.DataFrame:
+    """The panel sorted by entity and time; finding out that it is takes less time than sorting it."""
+    entity, time = (pl.col(name) for name in KEY)
+    follows = (entity > entity.shift(1)) | ((entity == entity.shift(1)) & (time >= time.shift(1)))
+    return panel if panel.select(follows.all()).item() else panel.sort(KEY)
+
+
+def _higher(rule: FeatureRule) -> Higher:
+    """Time frame and feature by column name, for everything under ``timeframes``."""
+    wanted = {name for names in rule.timeframes.values() for name in names}
+    if not wanted:
+        return {}
+    if not wanted <= {*REGISTRY}:
+        for family in families():
+            load_family(family)
+    _check_names("parameter timeframes of the features", wanted, REGISTRY)
+    pairs = [(frame, REGISTRY[name]) for frame, names in rule.timeframes.items() for name in dict.fromkeys(names)]
+    return {f"{feature.name}_{frame_label(frame)}": (frame, feature) for frame, feature in pairs}
+
+
+def _wanted_higher(rule: FeatureRule) -> Iterator[tuple[str, tuple[timedelta, Feature]]]:
+    return ((name, what) for name, what in _higher(rule).items() if name not in rule.exclude)
+
+
+def _check_names(thing: str, names: Collection[str], known: Collection[str]) -> None:
+    unknown = sorted({*names} - {*known})
+    if unknown:
+        near = {match for name in unknown for match in get_close_matches(name, known, n=3)}
+        raise ConfigurationError(
+            thing,
+            f"unknown name {', '.join(unknown)}",
+            expected=f"names from {', '.join(sorted(known))}",
+            found=f"{', '.join(unknown)}; near to {', '.join(sorted(near))}" if near else ", ".join(unknown),
+            do="correct the name in the workload's parameters",
+        )

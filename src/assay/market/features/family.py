@@ -24,6 +24,8 @@ class Details(TypedDict):
         warm_up: Rows before the first value, or a function of the window; ``levels`` by default.
         reference: Paper, book or TA-Lib function.
         intraday: Whether it makes sense only for bars shorter than a day.
+        recursive: Whether a value depends on all rows before it (exponential averages); it is then always computed over
+            the whole history.
     """
 
     unit: str
@@ -32,6 +34,7 @@ class Details(TypedDict):
     warm_up: NotRequired[int | Callable[[int], int]]
     reference: NotRequired[str]
     intraday: NotRequired[bool]
+    recursive: NotRequired[bool]
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,9 @@ class Family:
         """Register a function ``(n, close, ...) -> array`` of one entity's columns, e.g. a TA-Lib indicator.
 
         It sees only rows where all its inputs exist, so a missing field costs its own row and does not poison a
-        recursion; its result is put back on those rows. Prices come as multiples of the entity's first one, which
-        keeps absolute thresholds inside libraries from depending on the unit of the price.
+        recursion; its result is put back on those rows. Prices come scaled by the power of two that brings the
+        entity's first one near 1: absolute thresholds inside libraries then mean the same at any unit of the price, and
+        no bit is rounded. A function that keeps running sums is ``recursive``, as many of TA-Lib's windows are.
         """
 
         def decorate(function: Builder) -> Builder:
@@ -97,6 +101,7 @@ class Family:
                 reference=details.get("reference", ""),
                 intraday=details.get("intraday", False),
                 compute=compute,
+                recursive=details.get("recursive", False),
             )
         )
 

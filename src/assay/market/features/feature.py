@@ -1,16 +1,17 @@
 """What a feature is, and the register that holds all of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from assay.market.errors import ConfigurationError
+from assay.market.features.entities import Array, Spans
+from assay.market.features.windows import panel_columns
 
-Array: TypeAlias = npt.NDArray[np.float64]
+__all__ = ["REGISTRY", "Array", "Arrays", "Batch", "Expression", "Feature", "register"]
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class Expression:
 
     @property
     def columns(self) -> Sequence[str]:
-        """Columns that it reads."""
-        return self.expression.meta.root_names()
+        """Columns of the panel that it reads, those behind its windows included."""
+        return sorted(panel_columns(self.expression.meta.root_names()))
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,21 @@ class Arrays:
     """
 
     function: Callable[..., Array]
+    columns: Sequence[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One call that computes many features of all entities, e.g. a kernel that shares its walks. They hold one object.
+
+    Attributes:
+        function: Called with the columns as float64 arrays (NaN where missing), the spans of the entities and the names
+            wanted; returns float32 or float64 of shape (rows, names), column-major, NaN where undefined. Only rows from
+            ``firsts`` to ``stops`` count.
+        columns: Columns that it reads.
+    """
+
+    function: Callable[[Mapping[str, Array], Spans, Sequence[str]], npt.NDArray[Any]]
     columns: Sequence[str]
 
 
@@ -60,6 +76,8 @@ class Feature:
         reference: Paper, book or the TA-Lib function it agrees with.
         intraday: Whether it makes sense only for bars shorter than a day.
         compute: How it is computed.
+        recursive: Whether a value depends on all rows before it, so that only the whole history gives it to the bit.
+            Others depend on ``warm_up`` rows before theirs and on nothing older.
     """
 
     name: str
@@ -71,7 +89,8 @@ class Feature:
     sources: tuple[str, ...]
     reference: str
     intraday: bool
-    compute: Expression | Arrays = field(compare=False, repr=False)
+    compute: Expression | Arrays | Batch = field(compare=False, repr=False)
+    recursive: bool = False
 
     def describe(self) -> dict[str, object]:
         """Everything about the feature except its code, ready for JSON."""
@@ -84,6 +103,7 @@ class Feature:
             "warm_up": self.warm_up,
             "sources": list(self.sources),
             "reference": self.reference,
+            "recursive": self.recursive,
         }
 
 

@@ -29,13 +29,17 @@ class Model(Protocol):
         """Number of boosting rounds that early stopping kept; None for models that do not stop early."""
         ...
 
-    def fit(self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None = None) -> None:
+    def fit(
+        self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None = None, *, weight: Floats | None = None
+    ) -> None:
         """Fit on rows in any order.
 
         Args:
             X: Inputs, shape (n, p), without NaN unless the family declares raw ``inputs``.
             y: Classes -1/0/1 (integer) or returns (float), shape (n,).
-            tail: Newer rows, purged against ``X``, used only to choose the number of boosting rounds.
+            tail: Newer rows, purged against ``X``, used only to choose the number of boosting rounds; each counts once.
+            weight: How much each row of ``X`` counts, >= 0 with mean 1, shape (n,); None = all the same. Baselines
+                describe the training part row by row and take no notice.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Baselines that every result is held against; they learn next to nothing."""
+"""Baselines that every result is held against; they learn next to nothing, and count every training row once."""
 
 import json
 from typing import Any, ClassVar, Literal
@@ -20,7 +20,9 @@ class ConstantModel:
     def __init__(self, kind: Kind, learned: Any = 0.0) -> None:  # noqa: ANN401  a number or a list of them
         self._kind, self._learned = kind, np.asarray(learned, dtype=np.float64)
 
-    def fit(self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None = None) -> None:
+    def fit(
+        self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None = None, *, weight: Floats | None = None
+    ) -> None:
         """A constant that is given needs no fit."""
 
     def predict(self, X: Matrix) -> Floats:
@@ -39,7 +41,14 @@ class ConstantModel:
 class PriorModel(ConstantModel):
     """The class shares of the training part for every row."""
 
-    def fit(self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None = None) -> None:  # noqa: ARG002
+    def fit(
+        self,
+        X: Matrix,  # noqa: ARG002
+        y: Target,
+        tail: tuple[Matrix, Target] | None = None,  # noqa: ARG002
+        *,
+        weight: Floats | None = None,  # noqa: ARG002
+    ) -> None:
         """Count the classes."""
         self._learned = np.bincount(class_codes(y), minlength=len(CLASSES)) / len(y)
 
@@ -47,7 +56,14 @@ class PriorModel(ConstantModel):
 class DriftModel(ConstantModel):
     """Half the probability on the commoner side of the training part, or its mean, for every row."""
 
-    def fit(self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None = None) -> None:  # noqa: ARG002
+    def fit(
+        self,
+        X: Matrix,  # noqa: ARG002
+        y: Target,
+        tail: tuple[Matrix, Target] | None = None,  # noqa: ARG002
+        *,
+        weight: Floats | None = None,  # noqa: ARG002
+    ) -> None:
         """Count both sides, or average."""
         if self._kind == "classification":
             side = 1 if np.sum(y > 0) >= np.sum(y < 0) else -1
@@ -62,7 +78,14 @@ class LastSignModel(ConstantModel):
     A last return of zero, or a missing one, has no side: even probabilities, value zero.
     """
 
-    def fit(self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None = None) -> None:  # noqa: ARG002
+    def fit(
+        self,
+        X: Matrix,  # noqa: ARG002
+        y: Target,
+        tail: tuple[Matrix, Target] | None = None,  # noqa: ARG002
+        *,
+        weight: Floats | None = None,  # noqa: ARG002
+    ) -> None:
         """Measure the mean absolute training target."""
         self._learned = np.array(np.abs(np.asarray(y, dtype=np.float64)).mean())
 

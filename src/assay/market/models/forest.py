@@ -63,12 +63,22 @@ class ForestModel:
     def __init__(self, forest: Any) -> None:  # noqa: ANN401
         self._forest = forest
 
-    def fit(self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None = None) -> None:  # noqa: ARG002
-        """Grow the trees; a forest needs no tail."""
+    def fit(
+        self,
+        X: Matrix,
+        y: Target,
+        tail: tuple[Matrix, Target] | None = None,  # noqa: ARG002
+        *,
+        weight: Floats | None = None,
+    ) -> None:
+        """Grow the trees on rows drawn in proportion to their weight; a forest needs no tail."""
+        if weight is not None and np.ptp(weight) == 0:
+            weight = None  # the same shares, but scikit-learn would draw other rows
         if isinstance(share := self._forest.max_samples, float):
             # As a count: scikit-learn warns at every fit about a share that comes to few rows.
             self._forest.max_samples = max(1, int(share * len(y)))
-        self._forest.fit(X, y)
+        self._forest.fit(X, y, sample_weight=weight)
+        self._forest._sample_weight = None  # one number per training row, which no prediction reads
         # Threads would add up the trees in the order in which they finish, and the last bit would vary.
         self._forest.n_jobs = 1
 

@@ -52,13 +52,15 @@ class LightGBMModel(BoostedModel):
 
         self._text, self._booster = text, lgb.Booster(model_str=text)
 
-    def fit(self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None = None) -> None:
+    def fit(
+        self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None = None, *, weight: Floats | None = None
+    ) -> None:
         """Boost until the score on the tail stops improving, and keep the best rounds only."""
         import lightgbm as lgb
 
         settings = self._settings()
         rounds = self._params.early_stopping_rounds if tail else None
-        train = lgb.Dataset(X, self._encode(y), params=settings)
+        train = lgb.Dataset(X, self._encode(y), weight=weight, params=settings)
         booster = lgb.train(
             settings,
             train,

@@ -71,13 +71,20 @@ class LinearModel:
     def __init__(self, estimator: Any) -> None:  # noqa: ANN401
         self._estimator = estimator
 
-    def fit(self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None = None) -> None:  # noqa: ARG002
+    def fit(
+        self,
+        X: Matrix,
+        y: Target,
+        tail: tuple[Matrix, Target] | None = None,  # noqa: ARG002
+        *,
+        weight: Floats | None = None,
+    ) -> None:
         """Solve in float64; a linear model needs no tail."""
         from threadpoolctl import threadpool_limits
 
         # Matrices this narrow are solved eight times faster by one thread than by two that wait for each other.
         with threadpool_limits(1, user_api="blas"):
-            self._estimator.fit(X.astype(np.float64), y)
+            self._estimator.fit(X.astype(np.float64), y, sample_weight=weight)
 
     def predict(self, X: Matrix) -> Floats:
         """Probabilities (n, 3) or values (n,)."""

@@ -43,14 +43,16 @@ class XGBoost(BoostingRule):
 class XGBoostModel(BoostedModel):
     """Boosted trees of XGBoost."""
 
-    def fit(self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None = None) -> None:
+    def fit(
+        self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None = None, *, weight: Floats | None = None
+    ) -> None:
         """Boost until the score on the tail stops improving, and keep the best rounds only."""
         import xgboost as xgb
 
         settings = self._settings()
         rounds = self._params.early_stopping_rounds if tail else None
         common = {name: settings[name] for name in ("max_bin", "nthread")}
-        train = xgb.QuantileDMatrix(X, self._encode(y), **common)
+        train = xgb.QuantileDMatrix(X, self._encode(y), weight=weight, **common)
         newer = [(xgb.QuantileDMatrix(tail[0], self._encode(tail[1]), ref=train, **common), "tail")] if tail else []
         booster = xgb.train(
             settings,

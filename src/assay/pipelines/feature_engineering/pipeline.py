@@ -1,4 +1,4 @@
-"""Panel in; features, labels and the plan of the folds out."""
+"""Panel in; features, labels and a draft of the plan out."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,14 @@ from assay.pipelines.placing import bind, place, total
 
 def _features() -> Pipeline:
     return Pipeline(
-        [node(nodes.engineer, ["panel", "params:features"], ["features", "feature_catalogue"], name="engineer")]
+        [
+            node(
+                nodes.engineer,
+                ["panel", "feature_partitions", "params:features"],
+                ["features", "feature_catalogue"],
+                name="engineer",
+            )
+        ]
     )
 
 
@@ -20,14 +27,14 @@ def _labels(head: Head) -> Pipeline:
         [
             node(
                 nodes.label,
-                ["bars", "params:heads.{0}", "params:execution"],
+                ["panel", "params:heads.{0}", "params:execution", "params:learning"],
                 ["labels", "label_manifest"],
                 name="label",
             ),
             node(
                 bind(nodes.plan, head=head),
                 ["labels", "label_manifest", "feature_catalogue", "params:learning"],
-                "plan",
+                "draft",
                 name="plan",
             ),
             node(nodes.assemble, ["features", "labels"], "model_input", name="assemble"),
@@ -36,7 +43,7 @@ def _labels(head: Head) -> Pipeline:
 
 
 def create_pipeline(workloads: Iterable[Workload]) -> Pipeline:
-    """``panel``, ``bars`` -> ``features``, and per head ``labels``, ``plan``, ``model_input``."""
+    """``panel`` -> ``features``, and per head ``labels``, ``draft``, ``model_input``."""
     stage = "feature_engineering"
     return total(
         place(_features(), stage, w.name) + total(place(_labels(h), stage, w.name, h.name) for h in w.heads)

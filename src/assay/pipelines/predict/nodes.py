@@ -13,9 +13,9 @@ Document = dict[str, Any]
 Files = dict[str, bytes]
 
 
-def serve(panel: pl.DataFrame, rule: FeatureRule, params: PredictRule) -> pl.DataFrame:
+def serve(panel: pl.DataFrame, catalogue: Document, rule: FeatureRule, params: PredictRule) -> pl.DataFrame:
     """Features of the newest timestamps, by the serving path."""
-    return decisions.live_features(panel, rule, timestamps=params.replay)
+    return decisions.live_features(panel, rule, catalogue, timestamps=params.replay)
 
 
 def decide(

@@ -15,7 +15,12 @@ def _predict(workload: Workload) -> Pipeline:
     known = {"live": "live_features", "catalogue": "feature_catalogue"}
     return Pipeline(
         [
-            node(nodes.serve, ["panel", "params:features", "params:predict"], "live_features", name="serve"),
+            node(
+                nodes.serve,
+                ["panel", "feature_catalogue", "params:features", "params:predict"],
+                "live_features",
+                name="serve",
+            ),
             node(
                 nodes.decide,
                 {**known, "oos": f"{target}/oos", "params": "params:predict", **champions},

@@ -5,6 +5,7 @@ from typing import Any
 import polars as pl
 
 from assay.market import evaluation
+from assay.market.audited import complete, temper
 from assay.market.evaluation import EvaluationRule
 from assay.market.plan import Plan
 from assay.market.trading import BUY_AND_HOLD
@@ -26,12 +27,14 @@ def gather(**parts: Any) -> Document:  # noqa: ANN401
     return head_findings(**parts)
 
 
-def judge(primary: Primary, rule: VerdictRule, **findings: Document) -> Document:
-    """The verdict on the declared primary."""
+def judge(primary: Primary, rule: VerdictRule, *, audit: Document, replay: Document, **findings: Document) -> Document:
+    """The verdict on the declared primary, and the leak audit in whole."""
     found = findings[primary.head]
     judged, held = (found["backtest"][name]["performance"] for name in (primary.model, BUY_AND_HOLD))
     told = verdict(found["evaluation"], Backtest(judged, held), primary=primary, rule=rule)
-    return {"primary": primary.model_dump(mode="json"), "verdict": told}
+    whole = complete(audit, replay=replay, heads=findings)
+    tempered = temper(told, whole, model=primary.model)
+    return {"primary": primary.model_dump(mode="json"), "verdict": tempered, "audit": whole}
 
 
 def write(summary: Document, *, workload: str, heads: tuple[str, ...], **known: Document) -> tuple[str, pl.DataFrame]:

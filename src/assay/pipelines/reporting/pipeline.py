@@ -10,10 +10,12 @@ from assay.pipelines.reporting import nodes
 
 FINDINGS = (
     "plan",
+    "labels",
     "metrics",
     "backtest",
     "importance",
     "label_manifest",
+    "fits",
     "best_params",
     "model_index",
     "inner_trials",
@@ -35,7 +37,7 @@ def _write(workload: Workload) -> Pipeline:
     heads = tuple(head.name for head in workload.heads)
     findings = {head: f"{head}/findings" for head in heads}
     write = bind(nodes.write, workload=workload.name, heads=heads)
-    declared = {"primary": "params:primary", "rule": "params:verdict"}
+    declared = {"primary": "params:primary", "rule": "params:verdict", "audit": "audit", "replay": "replay"}
     return Pipeline(
         [
             node(nodes.judge, declared | findings, "summary", name="judge"),

@@ -17,8 +17,9 @@ Files = dict[str, bytes]
 
 def fit(model_input: pl.DataFrame, plan: Document, best: Document, params: ModelParams, *, model: str) -> Files:
     """The bundle of one model, fitted on all labelled rows."""
-    recipe = Plan.model_validate(plan).recipe(params, best.get(model, {}))
-    return fit_recipe(*split_input(model_input), recipe).dump()
+    fixed = Plan.model_validate(plan)
+    recipe = fixed.recipe(params, best.get(model, {}))
+    return fit_recipe(*split_input(model_input), recipe, selection=fixed.selection("all")).dump()
 
 
 def index(**bundles: Files) -> list[Document]:

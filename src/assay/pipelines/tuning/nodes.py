@@ -9,7 +9,7 @@ from assay.console import track
 from assay.market.models import ModelParams
 from assay.market.plan import Plan
 from assay.market.prepared import split_input
-from assay.market.tuning import TuningPlan, collect_trials, tune
+from assay.market.tuning import collect_trials, tune
 
 Document = dict[str, Any]
 
@@ -23,9 +23,7 @@ def search(
     """Trials of one model and the best of them."""
     fixed = Plan.model_validate(plan)
     features, labels = split_input(model_input)
-    learning = fixed.learning
-    what = TuningPlan(fixed.recipe(params, {}), learning.tuning, embargo=learning.splits.embargo, storage=studies)
-    return asdict(tune(features, labels, fixed.receipts, plan=what, track=track))
+    return asdict(tune(features, labels, fixed.receipts, plan=fixed.search(params, studies), track=track))
 
 
 def collect(**trials: Document) -> tuple[Document, list[Document]]:

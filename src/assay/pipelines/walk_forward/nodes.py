@@ -22,7 +22,7 @@ def validate(
     fixed = Plan.model_validate(plan)
     features, labels = split_input(model_input)
     recipe = fixed.recipe(params, best.get(model, {}))
-    return walk_forward.validate(features, labels, fixed.receipts, plan=recipe, track=track)
+    return walk_forward.validate(features, labels, fixed.folds(), plan=recipe, track=track)
 
 
 def collect(**predictions: pl.DataFrame) -> pl.DataFrame:
@@ -33,3 +33,8 @@ def collect(**predictions: pl.DataFrame) -> pl.DataFrame:
 def rank_features(**fold_models: Files) -> pl.DataFrame:
     """Importance of each feature in each fold of each model."""
     return walk_forward.rank_features(fold_models)
+
+
+def collect_fits(**fold_models: Files) -> list[Document]:
+    """How far every fit of every fold of every model saw."""
+    return walk_forward.collect_fits(fold_models)

@@ -22,12 +22,13 @@ def _collect(head: Head) -> Pipeline:
         [
             node(nodes.collect, predictions, "oos", name="collect"),
             node(nodes.rank_features, fold_models, "importance", name="rank_features"),
+            node(nodes.collect_fits, fold_models, "fits", name="collect_fits"),
         ]
     )
 
 
 def create_pipeline(workloads: Iterable[Workload]) -> Pipeline:
-    """Per head: ``model_input``, ``plan``, ``best_params`` -> ``oos``, ``importance``."""
+    """Per head: ``model_input``, ``plan``, ``best_params`` -> ``oos``, ``importance``, ``fits``."""
     stage = "walk_forward"
     return total(
         total(place(_validate(m), stage, w.name, h.name, m) for m in h.contenders)

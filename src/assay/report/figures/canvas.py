@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Drawn with these colours, which nothing else produces; the SVG text then says `var(--ink)` instead.
 INK, MUTED, LINE, ACCENT, SURFACE = "#f0f101", "#f0f102", "#f0f103", "#f0f104", "#f0f105"
 SHORT, NEUTRAL, LONG, SOFT = "#f0f106", "#f0f107", "#f0f108", "#f0f109"
+BAD = "#f0f10a"
 _VARIABLES = {
     INK: "--ink",
     MUTED: "--muted",
@@ -27,6 +28,7 @@ _VARIABLES = {
     NEUTRAL: "--neutral",
     LONG: "--long",
     SOFT: "--soft",
+    BAD: "--bad",
 }
 THIRD = 308  # pixels a figure gets when three stand side by side
 _STYLE: dict[Any, object] = {

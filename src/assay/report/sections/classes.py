@@ -7,7 +7,7 @@ from assay.market.tables import CLASS_NAMES
 from assay.report.elements import Block, Cell, Column, Drawer, Figure, Table
 from assay.report.figures.classes import class_bars
 from assay.report.figures.roc import roc_figure
-from assay.report.format import number, plain, quantity, title
+from assay.report.format import day, number, plain, quantity, title
 from assay.report.view import HeadView
 
 _LEDE = (
@@ -56,8 +56,10 @@ def in_order(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def _label_rule(view: HeadView) -> str:
     manifest = view.facts.label_manifest
-    shown = ("horizon", "threshold", "execution")
-    return " · ".join(f"{title(name)}: {plain(manifest[name])}" for name in shown)
+    shown = {name: plain(manifest[name]) for name in ("kind", "horizon", "threshold", "execution")}
+    if seen := manifest["threshold_seen"]:
+        shown["threshold"] += f", estimated on labels known by {day(seen)}"
+    return " · ".join(f"{title(name)}: {title(text) if name == 'kind' else text}" for name, text in shown.items())
 
 
 def _roc(view: HeadView, model: str) -> Figure | None:

@@ -9,8 +9,8 @@ from assay.report.facts import ReportFacts
 from assay.report.format import MISSING, counted, number, opening, prose, quantity, title
 
 _LEDE = (
-    "Every feature uses only what was known at its row's time. Coverage is the share of rows on which it is defined; a "
-    "feature enters a fold only with at least {} of its training part covered."
+    "A feature may use only what was known at its row's time; the leak audit tests that. Coverage is the share of "
+    "rows on which it is defined; a feature enters a fold only with at least {} of its training part covered."
 )
 
 
@@ -49,6 +49,7 @@ def _table(family: str, features: Sequence[Mapping[str, Any]]) -> Table:
         Column("Unit", mark="text"),
         Column("Window"),
         Column("Warm-up", hint="bars before the first value"),
+        Column("Memory", mark="text", hint="windowed: the bars of its window; recursive: all bars before, fading"),
         Column("Coverage"),
         Column("Sources", mark="text"),
         Column("Reference", mark="text"),
@@ -63,10 +64,15 @@ def _row(feature: Mapping[str, Any]) -> list[Cell]:
         Cell(feature["unit"], mark="text"),
         Cell(quantity(feature["window"])),
         Cell(quantity(feature["warm_up"])),
+        Cell(_memory(feature), mark="text"),
         Cell(number(feature["coverage"], "share")),
         Cell(", ".join(feature["sources"]), mark="text"),
         Cell(feature["reference"] or MISSING, mark="text"),
     ]
+
+
+def _memory(feature: Mapping[str, Any]) -> str:
+    return "recursive" if feature["recursive"] else "windowed"
 
 
 def _disabled(disabled: Sequence[Mapping[str, Any]]) -> Table:

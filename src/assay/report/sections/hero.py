@@ -9,6 +9,7 @@ from assay.report.facts import LEVELS, ReportFacts
 from assay.report.figures.curves import sparkline
 from assay.report.figures.intervals import Estimate, interval_bar
 from assay.report.format import counted, day, interval, number, opening, prose, quantity, spelled, title
+from assay.report.sections.audit import banner
 from assay.report.sections.costs import curves, performance
 from assay.report.sections.models import best_baseline, estimates
 from assay.report.view import HeadView, head_view
@@ -34,8 +35,9 @@ class Card:
 
 @dataclass(frozen=True)
 class Hero:
-    """The first screen: level among all levels, headline, reasons, meta data, cards, notes."""
+    """The first screen: a banner if the audit failed, level among all levels, headline, reasons, cards, notes."""
 
+    banner: tuple[str, str] | None
     level: str
     levels: Sequence[tuple[str, str]]
     headline: str
@@ -57,6 +59,7 @@ def hero(facts: ReportFacts) -> Hero:
     view = head_view(facts, facts.primary["head"])
     verdict = facts.verdict
     return Hero(
+        banner=banner(facts.audit),
         level=verdict["level"],
         levels=[(level, _MEANINGS[level]) for level in LEVELS],
         headline=opening(spelled(verdict["headline"], view.models)),

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from assay.report.elements import Block, Cell, Column, Figure, Table
+from assay.report.elements import Block, Cell, Column, Drawer, Figure, Table
+from assay.report.figures.classes import FoldShares, fold_shares
 from assay.report.figures.timeline import split_timeline
-from assay.report.format import counted, moment, quantity, when
+from assay.report.format import counted, moment, opening, quantity, title, when
+from assay.report.sections.classes import in_order
 from assay.report.view import HeadView
 
 _LEDE = (
@@ -33,8 +35,11 @@ def split_block(view: HeadView) -> Block:
         "Splits and their receipts",
         _LEDE,
         reading=_reading(receipts, leaking),
-        figures=[_figure(view)],
+        figures=[_figure(view), *_class_shares(view)],
         tables=[_table(receipts)],
+        more=[Drawer("The newest row and label that each kind of fit has seen", [_fits(view)])]
+        if view.facts.fits
+        else (),
         tone="alarm" if leaking else "",
     )
 
@@ -48,6 +53,20 @@ def _figure(view: HeadView) -> Figure:
     slug = f"{view.slug}-timeline"
     wide, narrow = (split_timeline(receipts, wide=w, slug=f"{slug}-{w}") for w in (True, False))
     return Figure("Folds over time", wide, narrow, size="whole")
+
+
+def _class_shares(view: HeadView) -> list[Figure]:
+    """A figure on heads with classes; none on others."""
+    shares = [
+        FoldShares(found["fold"], in_order(found["train"]), in_order(found["test"]))
+        for found in view.facts.class_shares
+    ]
+    if not shares:
+        return []
+    slug = f"{view.slug}-fold-shares"
+    wide, narrow = (fold_shares(shares, wide=w, slug=f"{slug}-{w}") for w in (True, False))
+    caption = "Labelled rows of each fold. Where test differs from training, the market changed between them."
+    return [Figure("Class shares per fold", wide, narrow, caption, "whole")]
 
 
 def _table(receipts: Sequence[Mapping[str, Any]]) -> Table:
@@ -72,6 +91,30 @@ def _table(receipts: Sequence[Mapping[str, Any]]) -> Table:
         for receipt in receipts
     ]
     return Table("Split receipts (times in UTC)", columns, rows)
+
+
+def _fits(view: HeadView) -> Table:
+    """Over all models of a fold: how far the rows, and below them the labels, of each kind of fit reach."""
+    kinds = list(dict.fromkeys(fit["what"] for fit in view.facts.fits))
+    columns = [Column("Fold", mark="text"), *(Column(opening(title(kind))) for kind in kinds), Column("Test from")]
+    rows = [
+        [
+            Cell(quantity(receipt["fold"]), mark="text"),
+            *(_newest(view.facts.fits, kind, receipt["fold"]) for kind in kinds),
+            Cell(moment(receipt["test_start"])),
+        ]
+        for receipt in view.facts.receipts
+    ]
+    return Table("Newest row seen, newest label known (times in UTC)", columns, rows)
+
+
+def _newest(fits: Sequence[Mapping[str, Any]], kind: str, fold: int) -> Cell:
+    made = [fit for fit in fits if (fit["what"], fit["fold"]) == (kind, fold)]
+    row, label = (
+        max((fit[name] for fit in made if fit[name]), key=when, default=None)
+        for name in ("last_time_seen", "last_label_end")
+    )
+    return Cell(moment(row), f"label {moment(label)}" if label else "")
 
 
 def _reading(receipts: Sequence[Mapping[str, Any]], leaking: list[int]) -> str:

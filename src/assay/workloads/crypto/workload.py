@@ -12,5 +12,6 @@ CRYPTO = Workload(
         Head("forward_return", "regression", models=MODELS, baselines=("zero", "drift", "last_sign", "ridge")),
     ),
     ingestion=create_ingestion,
+    feeds=("funding", "open_interest"),
     funding="funding",
 )

@@ -12,5 +12,6 @@ EQUITY = Workload(
         Head("forward_return", "regression", models=MODELS, baselines=("zero", "drift", "last_sign", "ridge")),
     ),
     ingestion=create_ingestion,
+    feeds=("vix", "wti"),
     out_of_the_box=True,
 )

@@ -107,21 +107,73 @@ def window_sum(n: int) -> Any:
     )
 
 
+def of_pairs(n: int, formula: Any) -> Any:
+    """An oracle of the entity's returns and the others' mean returns at the last n times."""
+    return lambda own, entity, times: formula(*pairs(own, entity, times[-n:]))
+
+
+def slope(values: Any, returns: Any) -> Any:
+    return np.cov(values, returns)[0, 1] / np.var(returns, ddof=1)
+
+
+def strength(values: Any, returns: Any) -> Any:
+    gap = values - returns
+    return gap.sum() / (gap.std(ddof=1) * np.sqrt(len(gap)))
+
+
+def residual(n: int) -> Any:
+    return of_pairs(60, lambda values, returns: values[-n:].sum() - slope(values, returns) * returns[-n:].sum())
+
+
+def residual_volatility(values: Any, returns: Any) -> Any:
+    left = values - slope(values, returns) * returns
+    return left.std(ddof=1)
+
+
+def lagged(own: Any, entity: str, times: Any) -> Any:
+    return slope(pairs(own, entity, times[-60:])[0], pairs(own, entity, times[-61:-1])[1])
+
+
+def rising(own: Any, entity: str, times: Any) -> Any:
+    return np.mean([np.mean(np.array(rest) > 0) if (rest := others(own, entity, t)) else np.nan for t in times])
+
+
+def each(name: str, formula: Any, *windows: int) -> Any:
+    return {f"{name}_{n}": of_pairs(n, formula) for n in windows}
+
+
 ORACLES = {
-    "others_return_1": lambda own, e, t: pairs(own, e, t[-1:])[1].sum(),
-    "others_return_5": lambda own, e, t: pairs(own, e, t[-5:])[1].sum(),
-    "relative_return_1": lambda own, e, t: -np.diff(pairs(own, e, t[-1:]), axis=0).sum(),
-    "relative_return_5": lambda own, e, t: -np.diff(pairs(own, e, t[-5:]), axis=0).sum(),
-    "relative_return_20": lambda own, e, t: -np.diff(pairs(own, e, t[-20:]), axis=0).sum(),
-    "beta_60": lambda own, e, t: np.cov(pairs(own, e, t[-60:]))[0, 1] / np.cov(pairs(own, e, t[-60:]))[1, 1],
-    "breadth": lambda own, e, t: np.mean(np.array(rest) > 0) if (rest := others(own, e, t[-1])) else np.nan,
+    **each("others_return", lambda _, returns: returns.sum(), 1, 5, 20, 60),
+    **each("others_volatility", lambda _, returns: returns.std(ddof=1), 20, 60),
+    **each("relative_return", lambda values, returns: (values - returns).sum(), 1, 5, 20, 60),
+    **each("relative_strength", strength, 20, 60),
+    **each("beta", slope, 60, 120),
+    **each("downside_beta", lambda values, returns: slope(values, np.minimum(returns, 0)), 120),
+    "lagged_beta_60": lagged,
+    **each("market_correlation", lambda values, returns: np.corrcoef(values, returns)[0, 1], 20, 60),
+    **{f"residual_return_{n}": residual(n) for n in (1, 5, 20)},
+    **each("residual_volatility", residual_volatility, 60),
+    **each("relative_volatility", lambda values, returns: np.log(values.std() / returns.std()), 20, 60),
+    **each(
+        "relative_return_zscore",
+        lambda values, returns: ((values - returns)[-1] - (values - returns).mean()) / (values - returns).std(ddof=1),
+        20,
+    ),
+    "breadth": lambda own, e, t: rising(own, e, t[-1:]),
+    **{f"breadth_mean_{n}": lambda own, e, t, n=n: rising(own, e, t[-n:]) for n in (5, 20)},
 }
 
 
+@pytest.fixture(scope="module")
+def holed(helpers: SimpleNamespace) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """A market with a few missing bars, and its features."""
+    panel = helpers.market_panel(11, entities=6, bars=240, holes=0.0006)
+    return panel, engineer(panel, helpers.rule("market"))[0]
+
+
 @pytest.mark.parametrize("name", ORACLES)
-def test_agrees_with_the_slow_loop(helpers: SimpleNamespace, name: str) -> None:
-    panel = helpers.market_panel(11, entities=6, bars=150, holes=0.004)
-    features, _ = engineer(panel, helpers.rule("market"))
+def test_agrees_with_the_slow_loop(holed: tuple[pl.DataFrame, pl.DataFrame], name: str) -> None:
+    panel, features = holed
     own = own_returns(panel)
     seen = 0
     for entity in ("E0", "E5"):
@@ -135,7 +187,10 @@ def test_agrees_with_the_slow_loop(helpers: SimpleNamespace, name: str) -> None:
     assert seen > 10
 
 
-@pytest.mark.parametrize("n", [1, 20])
+RETURN_RANKS = (1, 5, 20, 60)
+
+
+@pytest.mark.parametrize("n", RETURN_RANKS)
 def test_ranks_of_returns_agree_with_the_slow_loop(helpers: SimpleNamespace, n: int) -> None:
     panel = helpers.market_panel(11, entities=7, bars=120, holes=0.01)
     features, _ = engineer(panel, helpers.rule("market"))
@@ -151,14 +206,29 @@ def test_ranks_of_returns_agree_with_the_slow_loop(helpers: SimpleNamespace, n: 
             assert got[f"return_rank_{n}"] == (None if np.isnan(expected) else pytest.approx(expected, abs=1e-6))
 
 
-def test_ranks_of_volume_agree_with_the_slow_loop(helpers: SimpleNamespace) -> None:
-    panel = helpers.market_panel(11, entities=6, bars=60)
+RANKS = {
+    **{f"volatility_rank_{n}": lambda b, n=n: (b.close[-n:] / b.close[-n - 1 : -1]).std() for n in (20, 60)},
+    "drawdown_rank_60": lambda b: b.close[-1] / b.high[-60:].max(),
+    "volume_rank_20": lambda b: b.volume[-1] / b.volume[-20:].mean(),
+    "illiquidity_rank_20": lambda b: ((b.high / b.low - 1) / (b.close * b.volume))[-20:].mean(),
+    "funding_rank": lambda b: b.funding_rate[-1],
+    "open_interest_change_rank_30": lambda b: b.open_interest_amount[-1] / b.open_interest_amount[-31],
+}
+
+
+@pytest.mark.parametrize("name", RANKS)
+def test_ranks_agree_with_the_slow_loop(helpers: SimpleNamespace, name: str) -> None:
+    panel = helpers.market_panel(11, entities=6, bars=120)
+    noise = np.random.default_rng(8).normal(1, 0.1, panel.height)
+    panel = panel.with_columns(funding_rate=pl.col("funding_rate") * pl.Series(noise))
     features, _ = engineer(panel, helpers.rule("market"))
-    last = panel["time"].max()
-    volume = {e: rows["volume"].to_numpy() for (e,), rows in panel.group_by("entity")}
-    relative = {e: v[-1] / v[-20:].mean() for e, v in volume.items()}
-    got = dict(features.filter(pl.col("time") == last).select("entity", "volume_rank_20").iter_rows())
-    assert got == pytest.approx({e: rank(relative, e) for e in relative})
+    values = {
+        entity: RANKS[name](SimpleNamespace(**{column: rows[column].to_numpy() for column in rows.columns}))
+        for (entity,), rows in panel.group_by("entity")
+    }
+    got = dict(features.filter(pl.col("time") == panel["time"].max()).select("entity", name).iter_rows())
+    assert len(set(got.values())) == 6
+    assert got == pytest.approx({entity: rank(values, entity) for entity in values})
 
 
 def test_an_entity_without_a_value_is_not_counted_in_a_rank(helpers: SimpleNamespace) -> None:
@@ -172,5 +242,5 @@ def test_an_entity_without_a_value_is_not_counted_in_a_rank(helpers: SimpleNames
 
 
 def test_every_feature_has_an_oracle() -> None:
-    ranks = {"return_rank_1", "return_rank_20", "volume_rank_20"}
+    ranks = {*RANKS, *(f"return_rank_{n}" for n in RETURN_RANKS)}
     assert {*ORACLES, *ranks} == {f.name for f in REGISTRY.values() if f.family == "market"}
