@@ -119,8 +119,18 @@ def _by_model() -> pa.Check:
 
 
 def _rest(fixed: Mapping[str, object], dtype: type[pl.DataType]) -> Callable[[pl.DataFrame], Columns]:
-    """All columns that are not fixed are finite or null numbers of one type."""
-    return lambda table: {name: _number(dtype=dtype) for name in table.columns if name not in fixed}
+    """All columns that are not fixed are finite or null numbers of one type.
+
+    There may be hundreds: all are looked at in one pass, and pandera is asked about those that break the contract.
+    """
+
+    def faulty(table: pl.DataFrame) -> Columns:
+        rest = [name for name in table.columns if name not in fixed]
+        typed = [name for name in rest if table.schema[name] == dtype]
+        finite = table.select(pl.col(typed).is_finite().all()).row(0, named=True) if typed else {}
+        return {name: _number(dtype=dtype) for name in rest if not finite.get(name)}
+
+    return faulty
 
 
 def _outcomes(table: pl.DataFrame) -> Columns:

@@ -211,19 +211,20 @@ class Stored(Mapping[str, Partition]):
 
 
 class FeatureContract:
-    """The contract ``Features`` for the store: for every new part when saving, for the whole table when loading."""
+    """The contract ``Features`` for the store: for the new parts when saving, for the whole table when loading."""
 
     def validate(self, data: FeatureTable | pl.DataFrame) -> FeatureTable | pl.DataFrame:
-        """Check what is saved or loaded and hand it back.
+        """Check what is saved or loaded and hand it back; new parts are checked together.
 
         Raises:
             pandera.errors.SchemaErrors: It breaks the contract.
         """
         from assay.datasets.contracts import Features
 
-        for frame in [part.frame for part in data.partitions] if isinstance(data, FeatureTable) else [data]:
-            if frame is not None:
-                Features.validate(frame)
+        if not isinstance(data, FeatureTable):
+            Features.validate(data)
+        elif new := [part.frame for part in data.partitions if part.frame is not None]:
+            Features.validate(assembled(new))
         return data
 
 
