@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import click
 import pytest
@@ -16,7 +17,7 @@ from click.testing import CliRunner, Result
 from kedro.framework.cli.project import project_group
 from kedro.framework.startup import bootstrap_project
 
-from assay.cli import cli, main
+from assay.cli import _parse, cli, main
 
 # Kedro reads the fields of a parameter model from the instance.
 pytestmark = pytest.mark.filterwarnings("ignore:Accessing the 'model_fields' attribute:DeprecationWarning")
@@ -63,7 +64,7 @@ FILES = {
                 ),
             ]
             whole = Pipeline(nodes)
-            return {"__default__": whole, "equity": whole, "late": Pipeline(nodes[1:])}
+            return {"__default__": whole, "equity": whole, "early": Pipeline(nodes[:1]), "late": Pipeline(nodes[1:])}
         """,
     "conf/base/parameters.yml": """
         equity:
@@ -119,7 +120,7 @@ def test_run_then_resume_reruns_exactly_what_changed(project: Path) -> None:
     assert "nothing to do: every output is fresh" in idle.output
     assert len(models(project)) == 1
     changed = assay("resume", "equity", "--params", "equity.rule.depth=4")
-    assert "1 nodes in" in changed.output
+    assert "1 node in" in changed.output
     assert models(project)[1:] == ['[\n "apple",\n 4\n]']
 
 
@@ -193,7 +194,7 @@ def test_a_bug_keeps_its_traceback() -> None:
 def test_an_unknown_pipeline_is_answered_with_those_that_exist() -> None:
     result = assay("run", "equty")
     assert result.exit_code == 1
-    assert "no pipeline 'equty'; there are: __default__, equity, late" in result.output
+    assert "no pipeline 'equty'; there are: __default__, early, equity, late" in result.output
 
 
 def test_an_unknown_environment_is_answered_with_those_that_exist(project: Path) -> None:
@@ -225,6 +226,7 @@ def test_outside_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     [
         (("--params", "depth"), "'depth' is not of the form name=value"),
         (("--params", "a=1,=2"), "'=2' is not of the form name=value"),
+        (("--params", "a=[1,2],b"), "'b' is not of the form name=value"),
         (("--data", "nowhere"), "Directory 'nowhere' does not exist"),
     ],
 )
@@ -255,6 +257,19 @@ def test_a_folder_of_data_needs_the_environment_that_reads_it() -> None:
     assert "what to do: add --env files\n" in result.output
 
 
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("", {}),
+        ("a.b=[x, y],c=1,", {"a": {"b": ["x", "y"]}, "c": 1}),
+        ("a=[[1,2],[3]],b={low: 1, high: [2,3]}", {"a": [[1, 2], [3]], "b": {"low": 1, "high": [2, 3]}}),
+        ("a=x],b=null", {"a": "x]", "b": None}),
+    ],
+)
+def test_lists_keep_their_commas(text: str, values: dict[str, Any]) -> None:
+    assert _parse(click.Context(main), click.Option(["--params"]), text) == values
+
+
 def kedro(*arguments: str) -> Result:
     bootstrap_project(Path.cwd())
     return CliRunner().invoke(cli, arguments, prog_name="kedro")
@@ -271,6 +286,31 @@ def test_kedro_run_ends_with_the_clear_error_alone(project: Path) -> None:
     assert models(project) == ['[\n "apple",\n 3\n]']
     unknown = kedro("run", "--params", "equity.rul.depth=3")
     assert unknown.output.startswith("Error: parameter equity.rul: nothing reads")
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("part", [("--namespaces", "equity.tunning"), ("--nodes", "tke"), ("--pipelines", "ealry")])
+def test_a_part_that_is_not_there_ends_without_a_traceback(part: tuple[str, str]) -> None:
+    result = kedro("run", *part)
+    assert result.exit_code == 1
+    assert part[1] in result.output
+    assert "`kedro registry list` names all pipelines" in result.output
+
+
+@pytest.mark.usefixtures("project")
+def test_kedro_run_takes_lists() -> None:
+    listed = kedro("run", "--params", "equity.rule.depth=[1,2]")
+    assert "'equity.rule'" in listed.output
+    assert "found: [1, 2]" in listed.output
+
+
+@pytest.mark.parametrize("command", [kedro, assay])
+def test_a_parameter_that_only_another_stage_reads_stops_the_run(project: Path, command: Any) -> None:
+    part = ("run", "--pipelines", "early") if command is kedro else ("run", "early")
+    result = command(*part, "--params", "equity.rule.depth=3")
+    assert "parameter equity.rule: no node of this run reads it, so it would change nothing" in result.output
+    assert "run `assay resume <workload>` with these parameters" in result.output
+    assert not (project / "data").exists()
 
 
 @pytest.mark.usefixtures("project")

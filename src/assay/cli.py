@@ -13,6 +13,7 @@ import click
 from assay.market.errors import AssayError
 
 Command = Callable[..., None]
+NO_SUCH_PART = ("Pipeline does not contain", "Pipeline contains no nodes", "Failed to find the pipeline")  # by Kedro
 INTERRUPTED = 130  # what shells return after Ctrl-C
 
 
@@ -32,17 +33,29 @@ class _ForKedro(click.Group):
 
         command = copy.copy(kedro_run)
         command.callback = _clear_errors()(cast("Command", kedro_run.callback))
+        command.params = [_with_lists(option) for option in kedro_run.params]
         return command
 
 
 cli = _ForKedro("Assay")  # the name that Kedro looks for
 
 
-def _parse(_context: click.Context, _option: click.Parameter, text: str) -> dict[str, Any]:
-    """``a.b=1,c=x`` as nested values, typed as YAML would."""
+def _with_lists(option: click.Parameter) -> click.Parameter:
+    """Kedro's ``--params`` cuts lists at their commas: it is read here instead. Other options are as they were."""
+    if option.name != "params":
+        return option
+    reader = copy.copy(option)
+    reader.callback = _parse
+    return reader
+
+
+def _parse(_context: click.Context, _option: click.Parameter, text: str | dict[str, Any]) -> dict[str, Any]:
+    """``a.b=1,c=[x,y]`` as nested values, typed as YAML would; values that are parsed already stay."""
     from omegaconf import OmegaConf
 
-    items = [item.strip() for item in text.split(",") if item.strip()]
+    if isinstance(text, dict):
+        return text
+    items = [item.strip() for item in _cut(text) if item.strip()]
     for item in items:
         if not item.partition("=")[0].strip() or "=" not in item:
             raise click.BadParameter(f"{item!r} is not of the form name=value")
@@ -50,10 +63,22 @@ def _parse(_context: click.Context, _option: click.Parameter, text: str) -> dict
     return values
 
 
+def _cut(text: str) -> list[str]:
+    """Text cut at its commas, but not at those within brackets or braces."""
+    items, depth = [""], 0
+    for sign in text:
+        depth = max(0, depth + (sign in "[{") - (sign in "]}"))
+        if sign == "," and not depth:
+            items.append("")
+        else:
+            items[-1] += sign
+    return items
+
+
 def _options(command: Command) -> Command:
     folder = click.Path(exists=True, file_okay=False, path_type=Path)
     for option in (
-        click.option("--params", callback=_parse, default="", help="Parameters to change: a.b=1,c=2."),
+        click.option("--params", callback=_parse, default="", help="Parameters to change: a.b=1,c=[x,y]."),
         click.option("--env", help="Configuration environment under conf/; with --data it is `files`."),
         click.option("--data", type=folder, help="Folder with your own data; docs/workloads says how it looks."),
     ):
@@ -192,6 +217,8 @@ def _message(error: BaseException) -> str | None:
         link = link.__cause__
     if isinstance(error, ParameterValidationError):
         return _plain(str(error))
+    if isinstance(error, ValueError) and str(error).startswith(NO_SUCH_PART):
+        return f"{error}\n  what to do: name a part of what is run; `kedro registry list` names all pipelines"
     return str(error) if isinstance(error, DataValidationError) else None
 
 

@@ -106,10 +106,36 @@ def test_a_failure_to_load_names_the_node_that_needs_it(done: Market, caplog: py
             {"env": "own", "runtime_params": {"crypto": {"learning": {"seed": 3}}, "bars": "b.csv"}},
             "assay resume crypto --env own --params crypto.learning.seed=3,bars=b.csv",
         ),
+        (
+            {
+                "runtime_params": {
+                    "crypto": {"features": {"exclude": ["rsi_14", "body"]}, "ingestion": {"interval": None}}
+                }
+            },
+            "assay resume crypto --params 'crypto.features.exclude=[rsi_14,body],crypto.ingestion.interval=null'",
+        ),
     ],
 )
 def test_the_way_to_go_on_is_the_command_of_the_run(given: dict[str, Any], command: str) -> None:
     assert display.resume_command(["crypto"], given) == command
+
+
+@pytest.mark.usefixtures("screen")
+@pytest.mark.parametrize(
+    ("verdict", "level", "told"),
+    [
+        ("NONE FOUND", logging.INFO, "leak audit of equity: no leak found by 1 test"),
+        ("FAIL", logging.WARNING, "leak audit of equity: FAIL. Leaks found by A1: tomorrow (1 of 1 features)."),
+    ],
+)
+def test_the_outcome_of_the_audit_is_told_at_once(
+    verdict: str, level: int, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    tests = [{"outcome": "pass"}, {"outcome": "fail"}]
+    audit = {"verdict": verdict, "said": "Leaks found by A1: tomorrow (1 of 1 features).", "tests": tests}
+    with caplog.at_level(logging.INFO, "assay.hooks.display"):
+        display.Display().after_dataset_saved("equity.audit", audit)
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [(level, told)]
 
 
 def test_many_inputs_are_summed_up() -> None:

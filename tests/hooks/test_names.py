@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from assay.hooks.names import refuse_unknown, runtime_names
+from assay.hooks.names import refuse_idle, refuse_unknown, runtime_names
 from assay.market.errors import ConfigurationError
 
 ASKED = {"equity.learning", "equity.heads.signal", "equity.primary"}
@@ -62,6 +62,31 @@ def test_a_name_far_from_all_others_gets_no_advice_about_them() -> None:
 def test_a_name_that_another_environment_reads_asks_for_that_environment() -> None:
     with pytest.raises(ConfigurationError, match=r"data_dir: nothing reads it in this run\n.*\n.*add --env files$"):
         check({"data_dir": "prices"}, env="base")
+
+
+@pytest.mark.parametrize(
+    ("given", "here"),
+    [
+        ({}, set()),
+        ({"equity": {"learning": {"seed": 3}}, "bars": "klines.parquet"}, {"equity.learning"}),
+        ({"equity": {"learning": {"seed": 3}}}, {"equity.learning.seed"}),
+        ({"equity": {"heads": {"signal": {"horizon": 3}}}}, {"equity.heads"}),
+    ],
+)
+def test_parameters_that_this_run_reads_are_let_through(given: dict[str, Any], here: set[str]) -> None:
+    refuse_idle(given, ASKED, here)
+
+
+@pytest.mark.parametrize(
+    ("here", "expected"),
+    [({"equity.primary"}, "equity.primary"), (set(), "no parameters: no node of this run reads any")],
+)
+def test_a_parameter_that_only_other_stages_read_is_refused(here: set[str], expected: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"^parameter equity\.learning: no node of this run reads it"
+    ) as caught:
+        refuse_idle({"equity": {"learning": {"seed": 3}}}, ASKED, here)
+    assert f"\n  expected: {expected}\n  found: equity.learning={{'seed': 3}}\n" in str(caught.value)
 
 
 def test_runtime_names_are_found_in_every_environment(tmp_path: Path, root: Path) -> None:

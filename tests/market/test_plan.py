@@ -12,7 +12,9 @@ from optuna.storages import InMemoryStorage
 from assay.market.errors import ConfigurationError, DataError, SplitError
 from assay.market.execution import Execution
 from assay.market.models import ModelParams
+from assay.market.parts import Seen
 from assay.market.plan import Learning, Plan, choose_features, make_plan, training_parts
+from assay.market.prepared import assemble
 from assay.market.selection import SelectionRule, Task, select
 from assay.market.splits import SplitRule, before_first_fold, holdout_tail, plan_folds, split_rows
 from assay.market.tuning import Budget, inner_receipts
@@ -83,6 +85,14 @@ def test_tuned_values_replace_those_of_the_configuration(plan: Plan) -> None:
     model = ModelParams.model_validate({"kind": "lightgbm", "num_leaves": 7, "max_depth": 3})
     tuned = plan.recipe(model, {"values": {"num_leaves": 9}, "trials": ["x/0"]})
     assert tuned.params.model_dump() == model.root.model_dump() | {"num_leaves": 9}
+    assert tuned.tuned is None
+
+
+def test_what_the_search_has_seen_goes_with_its_values(plan: Plan, labels: pl.DataFrame) -> None:
+    seen = Seen.of("tuning", labels.drop_nulls())
+    model = ModelParams.model_validate({"kind": "lightgbm"})
+    assert plan.recipe(model, {"values": {}, "trials": [], "seen": seen.to_dict()}).tuned == seen
+    assert plan.recipe(model, {"values": {}, "trials": [], "seen": None}).tuned is None
 
 
 def test_labels_that_cannot_be_split_stop_the_plan(labels: pl.DataFrame) -> None:
@@ -181,3 +191,20 @@ def test_progress_is_told_over_the_training_parts(market: Market, draft: Plan) -
 def test_features_and_labels_of_different_rows_are_refused(market: Market, draft: Plan) -> None:
     with pytest.raises(DataError, match="are not the same rows"):
         choose_features(market[0].reverse(), market[1], draft)
+
+
+def test_a_plan_opens_only_what_it_was_made_for(market: Market, draft: Plan, plan: Plan) -> None:
+    features, labels = market
+    same = plan.open(assemble(features, labels))
+    assert same[0].equals(features)
+    name = features.columns[-1]
+    for other in (
+        assemble(features.with_columns(pl.col(name).shift(-1).over("entity")), labels),
+        assemble(features, labels.with_columns(-pl.col("forward_return"))),
+    ):
+        with pytest.raises(
+            DataError, match=r"is not the one that its plan was made for(.|\n)*run the stages leak_audit"
+        ):
+            plan.open(other)
+    with pytest.raises(DataError, match="not of a draft"):
+        draft.open(assemble(features, labels))

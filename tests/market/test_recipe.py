@@ -11,6 +11,7 @@ import pytest
 from assay.market import recipe as recipes
 from assay.market.errors import BundleError, ConfigurationError, DataError, SplitError
 from assay.market.models import ModelParams
+from assay.market.parts import Seen
 from assay.market.preprocess import Preprocessor
 from assay.market.recipe import Recipe, RecipePlan, open_recipe
 from assay.market.selection import Selection, SelectionRule, Task, select
@@ -84,6 +85,15 @@ def test_fitting_twice_gives_the_same_files(family: str, kind: Kind, market: Any
     assert not any(name.endswith((".pkl", ".pickle", ".joblib")) for name in first)
     needs_preprocessing = family not in ("class_prior", "zero", "last_sign")
     assert ("preprocess.json" in first) == needs_preprocessing
+
+
+def test_tuned_parameters_say_what_their_search_has_seen(market: Any) -> None:
+    early = market[1].drop_nulls()[:100]
+    tuned = fit_recipe(*market, plan(tuned=Seen.of("tuning", early)))
+    assert [seen.what for seen in tuned.fits] == ["tuning", "selection", "preprocess", "weights", "model"]
+    assert tuned.fits[0].last_label_end == early["label_end"].max()
+    again = open_recipe(tuned.dump(), feature_set_id="set-1")
+    assert (again.fits, again.plan) == (tuned.fits, tuned.plan)
 
 
 def test_the_card_says_what_was_fitted(market: Any) -> None:

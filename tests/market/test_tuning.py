@@ -363,14 +363,25 @@ def test_objectives_by_hand() -> None:
 
 def test_results_of_a_head_are_collected() -> None:
     first, second = {"id": "a/0", "score": 1.0}, {"id": "a/1", "score": 2.0}
-    tuned = {"best": {"alpha": 2.0}, "trials": [first, second]}
-    best, records = collect_trials({"ridge": tuned, "zero": {"best": {}, "trials": []}})
+    seen = {"what": "tuning", "last_time_seen": "2024-01-01", "last_label_end": "2024-01-02"}
+    tuned = {"best": {"alpha": 2.0}, "trials": [first, second], "seen": seen}
+    best, records = collect_trials({"ridge": tuned, "zero": {"best": {}, "trials": [], "seen": None}})
     assert best == {
-        "ridge": {"values": {"alpha": 2.0}, "trials": ["a/0", "a/1"]},
-        "zero": {"values": {}, "trials": []},
+        "ridge": {"values": {"alpha": 2.0}, "trials": ["a/0", "a/1"], "seen": seen},
+        "zero": {"values": {}, "trials": [], "seen": None},
     }
     about = {"model": "ridge", "scope": "inner"}
     assert records == [about | first, about | second]
+
+
+def test_a_search_declares_what_it_has_seen(market: Market) -> None:
+    labels, receipts = market[1:]
+    part = labels.filter(before_first_fold(labels, receipts))
+    assert run(market, trials=1).seen == {
+        "what": "tuning",
+        "last_time_seen": part["time"].max().isoformat(),
+        "last_label_end": part["label_end"].max().isoformat(),
+    }
 
 
 def test_of_equal_scores_the_earlier_trial_wins(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:

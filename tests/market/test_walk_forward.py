@@ -10,8 +10,10 @@ import polars as pl
 import pytest
 
 from assay.market import recipe, walk_forward
+from assay.market.audit import check_fit_scope
 from assay.market.errors import DataError, SplitError
 from assay.market.models import Files, ModelParams
+from assay.market.parts import Seen
 from assay.market.preprocess import Preprocessor, fit_preprocessor
 from assay.market.recipe import RecipePlan, open_recipe
 from assay.market.selection import SelectionRule, Task, select
@@ -270,6 +272,18 @@ def test_every_fit_of_a_head_is_on_record(market: Market) -> None:
             part = part.filter(holdout_tail(part, 0.15)[0])
         assert fit["last_time_seen"] == part["time"].max().isoformat()
         assert fit["last_label_end"] == part["label_end"].max().isoformat()
+
+
+def test_parameters_that_were_tuned_on_a_test_fold_fail_the_fit_scope(market: Market) -> None:
+    labels, receipts = market[1:]
+    threshold = {"threshold_seen": None}
+    for part, outcome in ((labels.filter(split_rows(labels, receipts[0])[0]), "pass"), (labels.drop_nulls(), "fail")):
+        tuned = replace(plan(), tuned=Seen.of("tuning", part))
+        fits = collect_fits({"lightgbm": validate(*market, plan=tuned)[1]})
+        assert [fit["what"] for fit in fits].count("tuning") == 3
+        told = check_fit_scope(fits, threshold)
+        assert told["outcome"] == outcome
+        assert ("tuning of lightgbm in fold 1" in told["found"]) == (outcome == "fail")
 
 
 def test_progress_is_told_over_folds(market: Market) -> None:

@@ -12,6 +12,7 @@ from optuna.storages import InMemoryStorage
 from assay.market.execution import Execution
 from assay.market.models import ModelParams
 from assay.market.plan import Learning, Plan
+from assay.market.prepared import content_hash, split_input
 from assay.market.selection import Selection
 from assay.market.splits import SplitRule
 from assay.market.tables import LABELS
@@ -25,6 +26,7 @@ RIDGE = ModelParams.model_validate({"kind": "ridge", "search": {"alpha": {"low":
 
 MOMENT = datetime(2020, 1, 1, tzinfo=UTC)
 CHOSEN = Selection(rows=9, last_time_seen=MOMENT, last_label_end=MOMENT, kept=("a",), dropped={})
+NO_ROWS = pl.DataFrame(schema=LABELS)
 
 
 def bodies(path: Path) -> list[ast.FunctionDef]:
@@ -53,6 +55,7 @@ def test_the_search_takes_seed_and_embargo_from_the_plan(
         receipts=(),
         learning=Learning(seed=seed, splits=SplitRule(embargo=embargo), tuning=Budget(trials=3)),
         selections={"inner 1": CHOSEN, "inner 2": CHOSEN},
+        rows=content_hash(*split_input(NO_ROWS)),
     )
     asked: list[TuningPlan] = []
 
@@ -61,7 +64,7 @@ def test_the_search_takes_seed_and_embargo_from_the_plan(
         return TuningResult({}, [])
 
     monkeypatch.setattr(tuning, "tune", tune)
-    found = tuning.search(pl.DataFrame(schema=LABELS), fixed.model_dump(mode="json"), InMemoryStorage(), RIDGE)
-    assert found == {"best": {}, "trials": []}
+    found = tuning.search(NO_ROWS, fixed.model_dump(mode="json"), InMemoryStorage(), RIDGE)
+    assert found == {"best": {}, "trials": [], "seen": None}
     assert (asked[0].recipe.seed, asked[0].embargo, asked[0].budget.trials) == (seed, embargo, 3)
     assert asked[0].selections == (CHOSEN, CHOSEN)

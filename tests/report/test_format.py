@@ -94,5 +94,9 @@ def test_counts_agree_with_their_nouns(count: int, nouns: tuple[str, ...], text:
 
 def test_shares_in_prose_look_like_those_in_tables() -> None:
     assert prose("on 26.5% of rows, limit 20 %, -3%") == "on 26.5\u202f% of rows, limit 20\u202f%, \u22123\u202f%"
+    assert prose("after 2004-10-21 20:00:00+00:00: -1 and 2004-10-21T20:00:00.5Z") == (
+        "after 2004-10-21 20:00: \u22121 and 2004-10-21 20:00"
+    )
+    assert prose("12,574 facts of vix, 3,5 and 1,2345") == "12\u202f574 facts of vix, 3,5 and 1,2345"
     assert percent(0.95) == "95\u202f%"
     assert percent(0.999) == "99.9\u202f%"

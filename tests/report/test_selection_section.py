@@ -51,6 +51,21 @@ def test_folds_that_keep_different_numbers_are_told(signal: HeadView) -> None:
     assert " 20 to 24 are kept in each fold" in selection_block(_with(signal, selections=[fewer, *others])).reading
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_single_feature_is_told_as_one(signal: HeadView, shared: bool) -> None:
+    head = signal.facts
+    names = [
+        head.selections[0]["kept"][0] if shared else fold["kept"][place] for place, fold in enumerate(head.selections)
+    ]
+    alone = [{**fold, "kept": [name]} for fold, name in zip(head.selections, names, strict=True)]
+    records = [{**record, "share": names.count(record["name"]) / len(names)} for record in head.stability["features"]]
+    block = selection_block(_with(signal, selections=alone, stability={**head.stability, "features": records}))
+    same = "the same one in all of them" if shared else "not the same one in all"
+    assert block.reading.startswith(f"Of 80 features 1 is kept in each fold, {same}.")
+    if shared:
+        assert block.figures[0].title == "The feature chosen most often"
+
+
 def test_it_says_that_nothing_fitted_uses_it(signal: HeadView) -> None:
     assert "never used by anything fitted" in selection_block(signal).lede
 

@@ -62,10 +62,13 @@ class Display:
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:  # noqa: ANN401
-        """Keep the summaries for the end."""
+        """Keep the summaries for the end, and say at once what the leak audit found."""
         workload, _, noun = dataset_name.partition(".")
         if noun == "summary":
             self._summaries[workload] = data
+        if noun == "audit":
+            level = logging.INFO if data["verdict"] == "NONE FOUND" else logging.WARNING
+            log.log(level, "leak audit of %s: %s", workload, _audited(data))
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -80,8 +83,8 @@ class Display:
             for path in filter(None, map(self._newest_report, self._workloads)):
                 self._print(f"report: {path.resolve()}")
             return
-        spent = duration(perf_counter() - self._clock)
-        self._print(f"{len(self._node_started)} nodes in {spent}, peak memory {peak_memory():,.0f} MiB")
+        spent, count = duration(perf_counter() - self._clock), len(self._node_started)
+        self._print(f"{count} node{'s' if count > 1 else ''} in {spent}, peak memory {peak_memory():,.0f} MiB")
 
     @hook_impl
     def on_pipeline_error(self, run_params: dict[str, Any]) -> None:
@@ -113,10 +116,17 @@ def resume_command(workloads: Sequence[str], run_params: Mapping[str, Any]) -> s
     options = {
         "--data": data,
         "--env": None if env in (None, "base") or (data and env == "files") else env,
-        "--params": ",".join(f"{name}={value}" for name, value in given.items()),
+        "--params": ",".join(f"{name}={_as_typed(value)}" for name, value in given.items()),
     }
     words = [word for option, value in options.items() if value for word in (option, str(value))]
     return shlex.join(["assay", "resume", *workloads, *words])
+
+
+def _as_typed(value: object) -> str:
+    """A value as it is typed after ``--params``: ``[trend,momentum]``."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{','.join(map(_as_typed, value))}]"
+    return "null" if value is None else str(value)
 
 
 def _flat(block: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -125,6 +135,14 @@ def _flat(block: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def _audited(audit: Mapping[str, Any]) -> str:
+    """The outcome of an audit in a line; how large a leak it would have seen is told in the report."""
+    if audit["verdict"] == "NONE FOUND":
+        passed = sum(test["outcome"] == "pass" for test in audit["tests"])
+        return f"no leak found by {passed} test{'s' if passed > 1 else ''}"
+    return f"{audit['verdict']}. {audit['said']}"
 
 
 def _verdicts(summaries: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -10,6 +10,7 @@ from typing import Any
 from kedro.config import OmegaConfigLoader
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
+from kedro.pipeline import Pipeline
 
 from assay.hooks.evidence import is_parameter
 from assay.market.errors import ConfigurationError
@@ -20,6 +21,7 @@ RUNTIME_NAME = re.compile(r"\$\{runtime_params:\s*([^.,\s}]+)")
 class Names:
     """Compares the names of all parameters with those that registered pipelines and configuration files ask for.
 
+    Those given by ``--params`` must be asked for by the run itself: a part of a pipeline would pass them by in silence.
     Within a block that a node asks for, its parameter model refuses unknown names.
     """
 
@@ -29,11 +31,11 @@ class Names:
         self._context = context
 
     @hook_impl
-    def before_pipeline_run(self) -> None:
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
         """Look before the first node runs.
 
         Raises:
-            ConfigurationError: Nothing reads a parameter.
+            ConfigurationError: Nothing reads a parameter, or nothing in this run one that was given for it.
         """
         loader = self._context.config_loader
         folder = Path(loader.conf_source)
@@ -43,13 +45,17 @@ class Names:
             return
         used = {loader.base_env, loader.env or loader.default_run_env}
         refuse_unknown(self._context.params, asked, runtime_names(folder), used)
+        refuse_idle(loader.runtime_params or {}, asked, _asked_by(pipeline))
 
 
 def _asked() -> set[str]:
     from kedro.framework.project import pipelines
 
-    nodes = {node for pipeline in pipelines.values() for node in pipeline.nodes}
-    return {name.removeprefix("params:") for node in nodes for name in node.inputs if is_parameter(name)}
+    return {name for pipeline in pipelines.values() for name in _asked_by(pipeline)}
+
+
+def _asked_by(pipeline: Pipeline) -> set[str]:
+    return {name.removeprefix("params:") for name in pipeline.inputs() if is_parameter(name)}
 
 
 def runtime_names(folder: Path) -> dict[str, set[str]]:
@@ -75,8 +81,7 @@ def refuse_unknown(
     Raises:
         ConfigurationError: There is such a parameter; the message names close ones.
     """
-    blocks = {path for name in asked for path in accumulate(name.split("."), "{}.{}".format)}
-    here = {name for env in used for name in read.get(env, ())}
+    blocks, here = _blocks(asked), {name for env in used for name in read.get(env, ())}
     found = {path: value for path, value in _unread(given, asked, blocks) if path not in here}
     if not found:
         return
@@ -90,6 +95,43 @@ def refuse_unknown(
         found=", ".join(f"{path}={value}" for path, value in found.items()),
         do=f"add --env {elsewhere[0]}" if elsewhere else "correct the name; conf/base holds every parameter there is",
     )
+
+
+def refuse_idle(given: Mapping[str, Any], asked: Collection[str], here: Collection[str]) -> None:
+    """Refuse parameters of ``--params`` that no node of this run asks for.
+
+    Args:
+        given: Parameters of the command line as nested values, without unknown names.
+        asked: Paths of the parameters and blocks that any node asks for.
+        here: Those that the nodes of this run ask for.
+
+    Raises:
+        ConfigurationError: There is such a parameter.
+    """
+    found = {path: value for path in sorted(asked) if not _met(path, here) and (value := _at(given, path)) is not None}
+    if found:
+        raise ConfigurationError(
+            f"parameter {next(iter(found))}",
+            "no node of this run reads it, so it would change nothing",
+            expected=", ".join(sorted(here)) or "no parameters: no node of this run reads any",
+            found=", ".join(f"{path}={value}" for path, value in found.items()),
+            do="run `assay resume <workload>` with these parameters: it reruns all that they change",
+        )
+
+
+def _met(path: str, here: Collection[str]) -> bool:
+    """Whether this run reads the parameter, a part of it or a block around it."""
+    return any(f"{path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{path}.") for other in here)
+
+
+def _at(given: Any, path: str) -> Any:  # noqa: ANN401
+    for key in path.split("."):
+        given = given.get(key) if isinstance(given, Mapping) else None
+    return given
+
+
+def _blocks(asked: Collection[str]) -> set[str]:
+    return {path for name in asked for path in accumulate(name.split("."), "{}.{}".format)}
 
 
 def _unread(

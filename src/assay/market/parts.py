@@ -67,7 +67,7 @@ class Seen:
     """What one fit has seen.
 
     Attributes:
-        what: ``selection``, ``preprocess``, ``weights`` or ``model``.
+        what: ``tuning``, ``selection``, ``preprocess``, ``weights`` or ``model``.
         last_time_seen: Newest decision time among its rows.
         last_label_end: When the newest label among its rows was known.
     """

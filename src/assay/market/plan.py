@@ -7,11 +7,12 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from assay.market.errors import ConfigurationError
+from assay.market.errors import ConfigurationError, DataError
 from assay.market.execution import Execution
 from assay.market.models import ModelParams
 from assay.market.parameters import Parameters
-from assay.market.parts import check_same_rows
+from assay.market.parts import Seen, check_same_rows
+from assay.market.prepared import content_hash, split_input
 from assay.market.progress import Track, silent
 from assay.market.recipe import RecipePlan
 from assay.market.selection import Selection, SelectionRule, Task, select
@@ -67,6 +68,8 @@ class Plan(Parameters):
         learning: How models are fitted and tuned.
         selections: Features chosen in each training part: ``all``, ``fold 1`` ..., and ``inner 1`` ... of the search;
             empty in a draft.
+        rows: Hash of the features and labels that they were chosen on, which the leak audit had let through; empty in
+            a draft.
     """
 
     head: str
@@ -78,13 +81,37 @@ class Plan(Parameters):
     receipts: tuple[Receipt, ...]
     learning: Learning
     selections: dict[str, Selection] = Field(default_factory=dict)
+    rows: str = ""
+
+    def open(self, model_input: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Features and labels to fit on, if they are those that the plan was made for.
+
+        Without this, a stage that is run by itself would fit an old plan to features that the audit never let through.
+
+        Args:
+            model_input: The prepared dataset.
+
+        Raises:
+            DataError: Its values are not those that the features were chosen on.
+        """
+        features, labels = split_input(model_input)
+        if (found := content_hash(features, labels)) != self.rows:
+            raise DataError(
+                f"model_input of head {self.head}",
+                "is not the one that its plan was made for",
+                expected=f"content {self.rows[:16] or 'of a plan, not of a draft'}",
+                found=f"content {found[:16]}",
+                do="run the stages leak_audit and selection before this one, or `assay resume`",
+            )
+        return features, labels
 
     def recipe(self, model: ModelParams, tuned: Mapping[str, Any]) -> RecipePlan:
         """The recipe of one model of the head.
 
         Args:
             model: Parameters from configuration.
-            tuned: What tuning found: its ``values`` replace those of ``model``; empty for a model that is not tuned.
+            tuned: What tuning found: its ``values`` replace those of ``model``, and what it has ``seen`` is one of the
+                fits; empty for a model that is not tuned.
         """
         recipe = RecipePlan(
             params=model.root,
@@ -94,6 +121,7 @@ class Plan(Parameters):
             tail=self.learning.tail,
             weights=self.learning.weights,
             standardise=self.learning.standardise,
+            tuned=Seen.from_dict(tuned["seen"]) if tuned.get("seen") else None,
         )
         return recipe.with_values(tuned.get("values", {}))
 
@@ -216,4 +244,4 @@ def choose_features(features: pl.DataFrame, labels: pl.DataFrame, plan: Plan, *,
         name: select(features.filter(parts[name]), labels.filter(parts[name]), rule, task=task)
         for name in track(list(parts), "training parts")
     }
-    return plan.model_copy(update={"selections": selections})
+    return plan.model_copy(update={"selections": selections, "rows": content_hash(features, labels)})

@@ -35,6 +35,7 @@ class RecipePlan:
         tail: Share of the newest training timestamps that early stopping watches and selection leaves out.
         weights: How training rows are weighted.
         standardise: Whether inputs are brought to mean 0 and standard deviation 1.
+        tuned: What the search for ``params`` has seen; None where nothing was searched.
     """
 
     params: ModelRule
@@ -44,6 +45,7 @@ class RecipePlan:
     tail: float = 0.15
     weights: WeightRule = UNWEIGHTED
     standardise: bool = True
+    tuned: Seen | None = None
 
     def with_values(self, values: dict[str, float]) -> "RecipePlan":
         """The same plan with some parameters of the model replaced, e.g. by tuned values."""
@@ -93,7 +95,7 @@ class Design:
             that a penalty means the same for hourly and for daily bars.
         training: Rows and times of the training part.
         selection: What was chosen for it, without the ranks; None for a model that reads columns of its own.
-        fits: What each fit has seen, the model's last.
+        fits: What each fit has seen, the search for parameters first, the model's last.
     """
 
     inputs: Inputs
@@ -242,7 +244,12 @@ def prepare(features: pl.DataFrame, labels: pl.DataFrame, plan: RecipePlan, *, s
         target_scale=target_scale,
         training=_training(used, int(fit_rows.sum()), int(tail_rows.sum())),
         selection=chosen,
-        fits=(*_seen_before(inputs, chosen, fitted), Seen.of("weights", fitted), Seen.of("model", used)),
+        fits=(
+            *([plan.tuned] if plan.tuned else []),
+            *_seen_before(inputs, chosen, fitted),
+            Seen.of("weights", fitted),
+            Seen.of("model", used),
+        ),
     )
 
 
@@ -341,6 +348,7 @@ def _read_card(files: Files) -> dict[str, Any]:
 
 def _restore(card: dict[str, Any], files: Files) -> Recipe:
     params = ModelParams.model_validate(card["params"]).root
+    fits = tuple(Seen.from_dict(seen) for seen in card["fits"])
     plan = RecipePlan(
         params=params,
         kind=card["kind"],
@@ -349,6 +357,7 @@ def _restore(card: dict[str, Any], files: Files) -> Recipe:
         tail=card["tail"],
         weights=WeightRule.model_validate(card["weights"]),
         standardise=card["standardise"],
+        tuned=next((seen for seen in fits if seen.what == "tuning"), None),
     )
     raw = params.inputs
     return Recipe(
@@ -359,6 +368,6 @@ def _restore(card: dict[str, Any], files: Files) -> Recipe:
         target_scale=card["target_scale"],
         training=Training.from_dict(card["training"]),
         selection=Selection.model_validate(card["selection"]) if card["selection"] else None,
-        fits=tuple(Seen.from_dict(seen) for seen in card["fits"]),
+        fits=fits,
         best_iteration=card["best_iteration"],
     )

@@ -16,12 +16,12 @@ from pydantic import Field
 from assay.market.models import ModelRule, called
 from assay.market.models.base import Floats, Matrix, Target, class_codes
 from assay.market.parameters import Parameters
-from assay.market.parts import TARGETS, check_same_rows
+from assay.market.parts import TARGETS, Seen, check_same_rows
+from assay.market.prepared import content_hash
 from assay.market.progress import Track, silent
 from assay.market.recipe import Design, RecipePlan, fit_model, prepare
 from assay.market.selection import Selection
 from assay.market.splits import Receipt, SplitRule, before_first_fold, plan_folds, split_rows
-from assay.market.tables import TIME
 from assay.market.workload import Kind
 
 if TYPE_CHECKING:
@@ -94,10 +94,12 @@ class TuningResult:
         best: Values of the searched parameters with the best score; empty for a model without search ranges.
         trials: One record per trial, first to last: id, number, params, score (higher is better), raw objective,
             objective, rows, effective_rows.
+        seen: What the search has seen, as `Seen.to_dict` says it; None for a model without search ranges.
     """
 
     best: dict[str, float]
     trials: list[dict[str, Any]]
+    seen: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,8 @@ def tune(
         track: Shows the progress over the trials that are left.
 
     Returns:
-        Best values and all trials; both empty, and nothing stored, for a model without search ranges.
+        Best values, all trials and what they have seen; nothing of it, and nothing stored, for a model without search
+        ranges.
 
     Raises:
         DataError: Features and labels are not the same rows.
@@ -155,7 +158,8 @@ def tune(
     about = {"objective": objective, "rows": labels.height, "effective_rows": effective_rows(labels)}
     trials = [_record(trial, number) | about for number, trial in enumerate(_complete(study)[: budget.trials])]
     best = max(trials, key=lambda trial: (trial["score"], -trial["number"]))
-    return TuningResult(best["params"], [{"id": f"{study.study_name}/{t['number']}"} | t for t in trials])
+    named = [{"id": f"{study.study_name}/{trial['number']}"} | trial for trial in trials]
+    return TuningResult(best["params"], named, Seen.of("tuning", labels).to_dict())
 
 
 def inner_receipts(labels: pl.DataFrame, budget: Budget, *, embargo: int) -> list[Receipt]:
@@ -196,14 +200,18 @@ def collect_trials(found: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, An
     """Bring the results of all models of a head together.
 
     Args:
-        found: By model a `TuningResult` as a document: ``best`` and ``trials``.
+        found: By model a `TuningResult` as a document.
 
     Returns:
-        By model the best ``values`` and the ids of the ``trials`` they were chosen from.
+        By model the best ``values``, the ids of the ``trials`` they were chosen from, and what these have ``seen``.
         All trials as records of the trial ledger, with ``model`` and ``scope`` inner.
     """
     best = {
-        model: {"values": result["best"], "trials": [trial["id"] for trial in result["trials"]]}
+        model: {
+            "values": result["best"],
+            "trials": [trial["id"] for trial in result["trials"]],
+            "seen": result["seen"],
+        }
         for model, result in found.items()
     }
     records = [
@@ -226,10 +234,7 @@ def study_name(features: pl.DataFrame, labels: pl.DataFrame, plan: TuningPlan) -
         "objective": budget.objective.of(recipe.kind),
     }
     digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode())
-    for table in (features, labels):
-        for column in table.select(pl.col(TIME).to_physical(), pl.exclude(TIME)):
-            digest.update(f"{column.name} {column.dtype} {len(column)}".encode())
-            digest.update("\0".join(column).encode() if column.dtype == pl.String else column.to_numpy().tobytes())
+    digest.update(content_hash(features, labels).encode())
     return f"{recipe.params.kind}-{digest.hexdigest()[:24]}"
 
 

@@ -115,7 +115,7 @@ def collect_fits(fold_files: Mapping[str, Files]) -> list[dict[str, Any]]:
 
     Returns:
         One record per model, fold and fit: ``model, fold, what, last_time_seen, last_label_end, test_start``, times in
-        ISO format; ``what`` is selection, preprocess, weights or model.
+        ISO format; ``what`` is tuning, selection, preprocess, weights or model.
     """
     receipts = [
         (model, json.loads(content))

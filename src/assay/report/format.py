@@ -128,6 +128,7 @@ _SPELLING = {
     "catboost": "CatBoost",
     "lstm": "LSTM",
     "ic": "IC",
+    "shap": "SHAP",
     "vix": "VIX",
     "wti": "WTI",
 }
@@ -155,8 +156,10 @@ def percent(value: float) -> str:
 
 
 def prose(text: object) -> str:
-    """Set prose made by a program: hyphens before digits as minus signs, percent signs apart from their number."""
+    """Set prose made by a program: true minus signs, times to the minute, narrow spaces in thousands and before %."""
     said = re.sub(r"(?<![\w-])-(?=\.?\d)", "\u2212", str(text))
+    said = re.sub(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(:\d\d(\.\d+)?)?(\+00:00|Z)", r"\1 \2", said)
+    said = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", NARROW, said)
     return re.sub(r"(?<=\d) ?%", f"{NARROW}%", said)
 
 

@@ -70,6 +70,12 @@ def test_rows_that_cannot_be_told_apart_are_refused() -> None:
         aligned(pl.concat([table([1, 2, 3])] * 2), keys)
 
 
-def test_scales_are_standard_deviations_and_never_missing() -> None:
+def test_scales_are_usual_distances_and_never_missing() -> None:
     found = scales(table([1.0, 2.0, 3.0]).with_columns(y=pl.lit(None, dtype=pl.Float64), z=pl.lit(float("inf"))))
     assert found == {"x": 1.0, "y": 0.0, "z": 0.0}
+    assert scales(table([2.0, 2.0, 5.0])) == {"x": 3.0}
+
+
+def test_one_huge_value_does_not_hide_changes_of_the_others() -> None:
+    before, after = (pl.concat([table([x, 0.02, -0.03]), table([0.04, -0.05, 1e15])]) for x in (0.01, 0.0))
+    assert set(differences(before, after, scales(before), tolerance=1e-9)) == {"x"}

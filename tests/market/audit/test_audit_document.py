@@ -22,7 +22,11 @@ FIXED: dict[str, Any] = {"threshold": 0.5, "threshold_seen": None}
 def document(verdict: str, *, allowed: bool = False) -> dict[str, Any]:
     test = {"id": "A1", "name": "Truncation", "outcome": "fail", "found": "1 features change: peek"}
     quiet = test | {"id": "A2", "outcome": "pass"}
-    guilty = [{"name": "peek", "verdict": verdict}, {"name": "honest", "verdict": NONE_FOUND}]
+    why = [{"test": "A1", "said": "changes"}]
+    guilty = [
+        {"name": "peek", "verdict": verdict, "failures": why},
+        {"name": "honest", "verdict": NONE_FOUND, "failures": []},
+    ]
     return {"verdict": verdict, "allowed": allowed, "tests": [test, quiet], "features": guilty}
 
 
@@ -33,6 +37,14 @@ def test_a_failed_audit_stops_training_and_says_whom_what_and_how() -> None:
         admit(document(FAIL))
     assert "honest" not in str(told.value)
     assert "A2" not in str(told.value)
+    assert str(told.value).count("peek") == 1
+
+
+def test_a_failed_test_that_accuses_no_feature_says_what_it_found() -> None:
+    audit = document(FAIL)
+    audit["tests"].append({"id": "A6", "name": "Feeds", "outcome": "fail", "found": "3 facts of vix came too early"})
+    with pytest.raises(LeakError, match=r"peek; by A1 Truncation; A6 Feeds: 3 facts of vix came too early\n"):
+        admit(audit)
 
 
 @pytest.mark.parametrize("verdict", [SUSPECT, INCOMPLETE, NONE_FOUND])

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,15 +9,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assay.market.features import FeatureRule, engineer
+from assay.market.features import FeatureRule
 from assay.market.features.feature import REGISTRY, Feature
 from assay.market.features.registry import families, load_family
 
 FAMILIES = tuple(families())
 for family in FAMILIES:
     load_family(family)
-Window = SimpleNamespace  # one entity's columns up to a row, as numpy arrays
-Oracle = Callable[[Any], float]
 
 
 def market_panel(
@@ -135,27 +132,10 @@ def looking_ahead(compute: Callable[[pl.DataFrame], pl.DataFrame], panel: pl.Dat
     return different(compute(panel).filter(past), compute(panel.filter(past)))
 
 
-@cache
-def _world() -> tuple[pl.DataFrame, pl.DataFrame]:
-    panel = market_panel(7)
-    return panel, engineer(panel, rule())[0]
-
-
-def agrees(name: str, oracle: Oracle, *, entity: str = "E2", rows: int = 12) -> None:
-    """Compare a feature with a slow formula of one entity's history, at the first and last rows and between."""
-    panel, features = _world()
-    panel, got = (table.filter(pl.col("entity") == entity) for table in (panel, features.select("entity", name)))
-    first = REGISTRY[name].warm_up
-    for row in np.linspace(first, panel.height - 1, rows).astype(int):
-        history = SimpleNamespace(**{column: panel[column].to_numpy()[: row + 1] for column in panel.columns})
-        assert got[name][int(row)] == pytest.approx(oracle(history), rel=2e-5, abs=2e-7), (name, row)
-
-
 @pytest.fixture(scope="session")
 def helpers() -> SimpleNamespace:
     """The functions above, for test files that cannot import a conftest."""
     return SimpleNamespace(
-        agrees=agrees,
         different=different,
         looking_ahead=looking_ahead,
         full_panel=full_panel,

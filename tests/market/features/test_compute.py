@@ -1,5 +1,6 @@
 """Computing new rows only: every kind of feature, from as little history as it needs, to the last bit."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from assay.market.features.family import Family
 from assay.market.features.feature import REGISTRY, Batch, Feature, register
 from assay.market.features.universe import OWN_RETURN
 
+engine = sys.modules[compute.__module__]  # the package's attribute of this name is the function
 pytestmark = pytest.mark.usefixtures("registry")
 own = Family("own")
 
@@ -48,6 +50,28 @@ def test_no_value_depends_on_the_number_of_threads(
     monkeypatch.setattr("assay.market.features.entities.PIECE", 100)
     for threads in (1, 3):
         assert helpers.different(compute(panel, list(REGISTRY.values()), min_entities=3, threads=threads), whole) == []
+
+
+@pytest.mark.parametrize(("bars", "entities"), [(1, {1, 6}), (700, {1, 2, 3, 6})])  # all six make the market
+def test_no_value_depends_on_how_many_rows_are_evaluated_together(
+    helpers: SimpleNamespace,
+    market: tuple[pl.DataFrame, pl.DataFrame],
+    monkeypatch: pytest.MonkeyPatch,
+    bars: int,
+    entities: set[int],
+) -> None:
+    panel, whole = market
+    evaluated: set[int] = set()
+    original = engine._Engine._on_rows
+
+    def counted(self: Any, rows: Any, features: Any, *, of_market: bool) -> list[pl.Series]:
+        evaluated.add(panel[rows]["entity"].n_unique())
+        return original(self, rows, features, of_market=of_market)
+
+    monkeypatch.setattr(engine, "BLOCK", bars)
+    monkeypatch.setattr(engine._Engine, "_on_rows", counted)
+    assert helpers.different(compute(panel, list(REGISTRY.values()), min_entities=3), whole) == []
+    assert evaluated == entities
 
 
 def test_nothing_new_gives_no_rows(market: tuple[pl.DataFrame, pl.DataFrame]) -> None:

@@ -88,7 +88,7 @@ def test_short_histories_give_nulls(helpers: SimpleNamespace, bars: int) -> None
 
 def test_entities_do_not_touch_each_other(helpers: SimpleNamespace) -> None:
     panel = helpers.full_panel()
-    rule = helpers.rule(*[name for name in helpers.families if name != "market"])
+    rule = helpers.rule(*[name for name in helpers.families if name not in ("market", "ranks")])
     together = engineer(panel, rule)[0].filter(pl.col("entity") == "E3")
     alone = engineer(panel.filter(pl.col("entity") == "E3"), rule)[0]
     assert helpers.different(together, alone) == []
@@ -171,7 +171,7 @@ def test_the_unit_of_prices_cancels(helpers: SimpleNamespace, seed: int, power: 
 def test_the_unit_of_volume_cancels(helpers: SimpleNamespace, seed: int, power: float) -> None:
     panel = helpers.full_panel(seed, bars=200)
     scaled = panel.with_columns(pl.col(VOLUMES) * 10.0**power)
-    readers = helpers.rule("volume", "market", "derivatives")
+    readers = helpers.rule("volume", "market", "ranks", "derivatives")
     assert_close(engineer(panel, readers)[0], engineer(scaled, readers)[0])
 
 
@@ -187,7 +187,7 @@ def test_a_price_that_stands_still_gives_zero_or_null(helpers: SimpleNamespace) 
     defined = features.drop("entity", "time", *undefined).drop_nulls().select(pl.all().round(6)).unique()
     assert defined.height == 1
     values = {name: value for name, value in defined.row(0, named=True).items() if value}
-    ranks = {name: 0.5 for name in values if "_rank" in name and REGISTRY[name].family == "market"}
+    ranks = {name: 0.5 for name in values if REGISTRY[name].family == "ranks"}
     assert values == STANDSTILL | ranks
 
 
@@ -300,7 +300,7 @@ def test_min_entities_decides_what_is_a_market(helpers: SimpleNamespace) -> None
     coverage = {
         least: {
             entry["name"]: entry["coverage"]
-            for entry in engineer(panel, helpers.rule("market", min_entities=least))[1]["features"]
+            for entry in engineer(panel, helpers.rule("market", "ranks", min_entities=least))[1]["features"]
         }
         for least in (3, 4)
     }

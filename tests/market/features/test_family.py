@@ -1,6 +1,7 @@
 """Writing a feature of one's own: what the decorators find out by themselves, and what they refuse."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -105,3 +106,55 @@ def test_settled_bars_by_brute_force() -> None:
 
 def test_warm_ups_in_numbers() -> None:
     assert (exponential(20), wilder(14)) == (20 + 162, 14 + 218)
+
+
+def close_of(n: int) -> pl.Expr:
+    """Close {n}."""
+    return pl.col("close") / n
+
+
+def braces() -> pl.Expr:
+    """Close {m}."""
+    return pl.col("close")
+
+
+def nothing() -> None:
+    """Nothing."""
+
+
+@pytest.mark.parametrize(
+    ("builder", "details", "problem"),
+    [
+        (close_of, {"windows": (3,)}, "close_of: has no unit"),
+        (close_of, {"windows": 3, "unit": "ratio"}, r"close_of: has no list of windows(.|\n)*found: 3"),
+        (close_of, {"windows": (), "unit": "ratio"}, "close_of: has no list of windows"),
+        (close_of, {"unit": "ratio"}, "close_of: takes a window and is given none"),
+        (close_of, {"windws": (3,), "unit": "ratio"}, r"unknown detail windws(.|\n)*some of unit, windows, window"),
+        (braces, {"unit": "ratio"}, r"braces: has a definition with unknown braces(.|\n)*found: Close \{m\}"),
+        (nothing, {"unit": "ratio"}, r"nothing: is no polars expression(.|\n)*found: NoneType"),
+    ],
+)
+def test_a_feature_that_cannot_be_made_is_refused_by_name(builder: Any, details: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigurationError, match=problem):
+        own.expression(**details)(builder)
+
+
+def test_a_function_of_arrays_that_fails_names_its_feature(helpers: SimpleNamespace) -> None:
+    @own.arrays(windows=(2,), unit="ratio")
+    def short(n: int, close: Array) -> Array:
+        """The newest {n} closes."""
+        return close[-n:]
+
+    with pytest.raises(ConfigurationError, match=r"feature short_2: does not return one value per row(.|\n)*\(2,\)"):
+        engineer(helpers.full_panel(entities=1, bars=8), FeatureRule(families=("own",)))
+
+
+def test_a_bug_in_a_function_of_arrays_keeps_its_traceback_and_names_its_feature(helpers: SimpleNamespace) -> None:
+    @own.arrays(unit="ratio")
+    def broken(close: Array) -> Array:
+        """A bug."""
+        return close / {}["divisor"]
+
+    with pytest.raises(KeyError) as caught:
+        engineer(helpers.full_panel(entities=1, bars=8), FeatureRule(families=("own",)))
+    assert caught.value.__notes__ == ["while computing the feature broken"]

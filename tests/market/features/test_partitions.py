@@ -18,7 +18,7 @@ from assay.market.features.partitions import assembled, chain
 
 DAY = timedelta(days=1)
 RULE = FeatureRule(
-    families=("momentum", "market", "calendar"),
+    families=("momentum", "market", "ranks", "calendar"),
     timeframes={DAY: ("return_5", "rsi_14", "return_rank_1"), 7 * DAY: ("return_1",)},
     min_entities=3,
 )

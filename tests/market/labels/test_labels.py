@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from scipy.stats import linregress
 
 from assay.market.errors import ConfigurationError, DataError
 from assay.market.execution import Execution
@@ -84,8 +83,8 @@ def slow_trend(b: Rows, t: int, r: Any, execution: Execution, _scale: float | No
     for length in range(r.min_length, r.max_length + 1):
         prices = [bar[execution.price] for bar in b[entry : entry + length + 1]]
         if None not in prices:
-            fit = linregress(range(length + 1), np.log(prices))
-            found.append((fit.slope / fit.stderr, length))
+            r_value = np.corrcoef(range(length + 1), np.log(prices))[0, 1]
+            found.append((r_value * math.sqrt((length - 1) / (1 - r_value**2)), length))
     if not found:
         return {"end": entry + r.max_length, "r": None}
     t_value, length = max(found, key=lambda pair: abs(pair[0]))

@@ -45,8 +45,14 @@ def edited(archive: bytes, old: str, new: str) -> bytes:
 
 
 def test_processes_agree_on_the_bytes() -> None:
-    digests = {subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, check=True).stdout for _ in range(2)}
-    assert len(digests) == 1
+    command = [sys.executable, "-c", SCRIPT]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE) as one,
+        subprocess.Popen(command, stdout=subprocess.PIPE) as two,
+    ):
+        digests = [process.communicate()[0] for process in (one, two)]
+    assert one.returncode == two.returncode == 0
+    assert digests[0] == digests[1]
 
 
 def test_entries_are_numbered_and_carry_no_clock() -> None:

@@ -11,6 +11,7 @@ from assay.market.errors import DataError
 from assay.market.tables import KEY
 
 Mask = npt.NDArray[np.bool_]
+SAMPLED = 20_000  # rows that tell how far values lie apart
 
 
 class Difference(NamedTuple):
@@ -65,8 +66,16 @@ def _in_rows(features: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
 
 
 def scales(features: pl.DataFrame) -> dict[str, float]:
-    """Standard deviation of each numeric column, 0 where there is none."""
-    found = features.select(pl.selectors.numeric().cast(pl.Float64).std())
+    """How far the values of each numeric column usually lie apart, 0 where there is none that differs.
+
+    It is the median distance from the median of the values that are not equal to it: a single huge value, which makes a
+    standard deviation as large as it likes, does not hide changes of all others. Evenly spread rows stand for many.
+    """
+    some = features.gather_every(max(1, features.height // SAMPLED)).lazy()
+    values = some.select(pl.selectors.numeric().cast(pl.Float64))
+    finite = values.select(pl.when(pl.all().is_finite()).then(pl.all()))
+    apart = finite.select((pl.all() - pl.all().median()).abs())
+    found = apart.select(pl.when(pl.all() > 0).then(pl.all()).median()).collect()
     return {name: value if value and np.isfinite(value) else 0.0 for name, (value,) in found.to_dict().items()}
 
 
@@ -78,7 +87,7 @@ def differences(
     Args:
         before: Features, ``entity`` and ``time`` first.
         after: The same rows in the same order; a column that is missing counts as undefined everywhere.
-        scale: Standard deviation by column.
+        scale: See `scales`.
         tolerance: Largest difference, in units of the value or of the scale, whichever is larger.
 
     Returns:

@@ -65,12 +65,15 @@ def admit(audit: Mapping[str, Any]) -> None:
         return
     guilty = [feature["name"] for feature in audit["features"] if feature["verdict"] == FAIL]
     failed = [test for test in audit["tests"] if test["outcome"] == "fail"]
+    plain = {failure["test"] for feature in audit["features"] for failure in feature["failures"]}
     raise LeakError(
         "leak audit",
         "found features that know the future" if guilty else "failed",
         expected="no feature that changes with rows after its own, and feeds joined when they were known",
         found=f"{names(guilty) or 'no single feature'}; by "
-        + "; ".join(f"{test['id']} {test['name']}: {test['found']}" for test in failed),
-        do="fix the features, or leave them out by name under features.exclude; "
+        + "; ".join(
+            f"{test['id']} {test['name']}" + ("" if test["id"] in plain else f": {test['found']}") for test in failed
+        ),
+        do="fix the features, or leave them out by name under features.exclude; --params "
         "<workload>.leak_audit.allow_leaks=true trains on them all the same, and the report says so in red",
     )

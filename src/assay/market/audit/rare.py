@@ -6,6 +6,7 @@ the features remember; and what then looks guilty is put on trial alone, by a pl
 """
 
 from bisect import bisect, insort
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -152,17 +153,26 @@ def _suspicious(subject: Subject, comb: Comb, memory: Memory) -> list[tuple[int,
 
 
 def _try(subject: Subject, suspects: Mapping[int, set[str]], track: Track) -> dict[datetime, Mapping[str, Difference]]:
-    """Truncate where most features that are not yet convicted look guilty, until the trials are used up."""
-    open_cases, convicted = dict(suspects), set[str]()
+    """Truncate where most features that are not yet convicted look guilty, until the trials are used up.
+
+    A feature that remembers longer than measured looks guilty almost everywhere. Each acquittal halves what its next
+    charge counts, so that such features leave trials for those that look guilty once.
+    """
+    open_cases, convicted, acquitted = dict(suspects), set[str](), Counter[str]()
     found: dict[datetime, Mapping[str, Difference]] = {}
+
+    def weight(position: int) -> float:
+        return sum(0.5 ** acquitted[name] for name in open_cases[position] - convicted)
+
     for _ in track(range(min(subject.rule.trials, len(suspects))), "suspicions"):
-        cut = max(open_cases, key=lambda position: (len(open_cases[position] - convicted), -position))
+        cut = max(open_cases, key=lambda position: (weight(position), -position))
         charged = open_cases.pop(cut) - convicted
         if not charged:
             break
         time: datetime = subject.times[cut]
         found[time] = subject.differences(until(subject.panel, time), time)
         convicted |= found[time].keys()
+        acquitted.update(charged - convicted)
     return found
 
 

@@ -21,7 +21,8 @@ class AuditRule(Parameters):
         passes: Most recomputations that A3 may spend on its cuts; cuts beyond are left out and counted.
         trials: Most truncations that suspicions of A3 may cost, all features together; one is enough for all that look
             guilty at the same time.
-        tolerance: Largest difference, in units of the value or of the column's standard deviation, whichever is larger.
+        tolerance: Largest difference, in units of the value or of how far the values of the column usually lie apart,
+            whichever is larger.
         skill_rows: Newest rows that A8 and A10 look at.
         shifts: Circular shifts of the outcome that make the null of A8; each further away than five label horizons.
         max_plausible_ic: A rank correlation with the outcome above this and above the null is too good (A8, stamps).

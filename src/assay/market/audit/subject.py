@@ -42,7 +42,7 @@ class Subject:
 
     @cached_property
     def scale(self) -> dict[str, float]:
-        """Standard deviation of each feature."""
+        """How far the values of each feature usually lie apart."""
         return scales(self.full)
 
     @property

@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import float32, float64, int64, njit, types
 
-Floats = npt.NDArray[np.float64]
+from assay.market.features.entities import Array as Floats
+from assay.market.features.entities import Rows
+
 Singles = npt.NDArray[np.float32]
-Rows = npt.NDArray[np.int64]
 Part = tuple[int, int, int, int]  # place of the block's first row, rows of the block, first lag, lag after the last
 Place = tuple[int, int, int, int]  # place and rows of the block, length of the window and which it is
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -334,8 +335,7 @@ def _put_range(series: Floats, sums: Floats, page: Singles, place: Place) -> Non
     at, width, length, k = place
     count, closes, per_close = series[N_PRICE], series[CLOSES], series[PER_CLOSE]
     for j in range(width):
-        rows = min(at - MARGIN + j + 1, length)
-        close, per = closes[at + j], per_close[at + j]
+        rows, close, per = min(at - MARGIN + j + 1, length), closes[at + j], per_close[at + j]
         high = sums[EXTREMES + j] if sums[EXTREMES + j] > -np.inf else np.nan
         low = sums[EXTREMES + B2 + j] if sums[EXTREMES + B2 + j] < np.inf else np.nan
         high_at = rows - sums[EXTREMES + B1 + j] + 0 * high
@@ -359,8 +359,7 @@ def _put_counts(series: Floats, page: Singles, place: Place) -> None:
     up, down = series[N_UP], series[N_DOWN]
     for j in range(width):
         rows = min(at - MARGIN + j + 1, length)
-        ups = up[at + j] - up[at + j - length]
-        downs = down[at + j] - down[at + j - length]
+        ups, downs = up[at + j] - up[at + j - length], down[at + j] - down[at + j - length]
         page[CNTP + k, j] = ups / rows
         page[CNTN + k, j] = downs / rows
         page[CNTD + k, j] = (ups - downs) / rows
@@ -450,8 +449,7 @@ def _put_block(series: Floats, sums: Floats, windows: Floats, page: Singles, blo
 @compiled
 def _fill_windows(x: Floats, windows: Floats, at: int) -> None:
     """Fill the sorted windows with the rows before ``at``."""
-    windows[:] = np.inf
-    windows[:, :, 0] = -np.inf
+    windows[:], windows[:, :, 0] = np.inf, -np.inf
     for k, length in enumerate(LENGTHS):
         now, then = windows[k, 0], windows[k, 1]
         for row in range(max(MARGIN, at - length), at):

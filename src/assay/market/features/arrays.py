@@ -93,16 +93,18 @@ def _scale(name: str, inputs: Mapping[str, Array], span: tuple[int, int]) -> flo
     price = next((column for other, column in inputs.items() if other in PRICES), None)
     if price is None or name not in PRICES:
         return 1.0
-    history = price[slice(*span)]
-    return float(np.ldexp(1.0, -np.frexp(history[np.isfinite(history).argmax()])[1]))
+    start, stop = span
+    known = start if np.isfinite(price[start]) else start + np.isfinite(price[start:stop]).argmax()
+    return float(np.ldexp(1.0, -np.frexp(price[known])[1]))
 
 
 def _called(features: Sequence[Feature], inputs: Sequence[Array], places: Rows, wanted: int) -> Array:
     """Values of the features on the wanted rows of one entity; the places count from the first of them."""
     results = np.full((len(features), wanted), np.nan)
-    for feature, result in zip(features, results, strict=True):
-        known = (places >= 0) & (np.arange(len(places)) >= feature.warm_up)
-        if known.any():
-            with np.errstate(divide="ignore", invalid="ignore"):
-                result[places[known]] = cast("Arrays", feature.compute).function(*inputs)[known]
+    before = int(np.searchsorted(places, 0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for feature, result in zip(features, results, strict=True):
+            known = max(before, feature.warm_up)
+            if known < len(places):
+                result[places[known:]] = cast("Arrays", feature.compute).function(*inputs)[known:]
     return results

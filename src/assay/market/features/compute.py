@@ -24,6 +24,8 @@ from assay.market.tables import KEY
 ROW = "__row__"  # position of a row within its entity
 REACHES = (16, 64, 256)  # rows of history that features share: the many short ones do not pay for the few long ones
 
+BLOCK = 100_000  # rows whose expressions are evaluated at a time
+
 
 def compute(
     panel: pl.DataFrame,
@@ -97,13 +99,28 @@ class _Engine:
 
     def _by_expression(self, features: Sequence[Feature], *, of_market: bool) -> list[pl.Series]:
         reach = self.panel.height if features[0].recursive else max(feature.warm_up for feature in features)
-        rows = self._whole_times(reach) if of_market else self.spans.reaching_back(reach)[0]
+        if of_market:
+            return self._on_rows(self._whole_times(reach), features, of_market=True)
+        blocks = self._blocks(self.spans.reaching_back(reach)[0])
+        found = [self._on_rows(rows, features, of_market=False) for rows in blocks]
+        if len(found) == 1:
+            return found[0]
+        return [pl.concat([columns.pop() for columns in found], rechunk=True) for _ in features]
+
+    def _on_rows(self, rows: Rows, features: Sequence[Feature], *, of_market: bool) -> list[pl.Series]:
         sources = {*KEY}.union(*(feature.sources for feature in features))
         table = self.panel.select(sorted(sources))[rows]
         table = table.with_columns(pl.selectors.float().fill_nan(None), pl.Series(ROW, self.spans.positions(rows)))
         if of_market:
             table = with_market(table, self.min_entities)
         return self._columns(table, self._wanted_among(rows), features)
+
+    def _blocks(self, rows: Rows) -> list[Rows]:
+        """The rows in pieces of about `BLOCK`, each some whole entities: columns of windows take eight bytes a row."""
+        entity = np.searchsorted(self.spans.stops, rows, side="right")
+        begins = np.flatnonzero(np.diff(entity, prepend=-1))
+        bounds = begins[np.flatnonzero(np.diff(begins // BLOCK, prepend=-1))]
+        return np.split(rows, bounds[1:])
 
     def _columns(self, table: pl.DataFrame, wanted: Mask, features: Sequence[Feature]) -> list[pl.Series]:
         """Values of expressions; those that look at their own row alone are evaluated on the wanted rows alone."""

@@ -13,6 +13,9 @@ from assay.market.features.windows import window as _window
 OPEN, HIGH, LOW, CLOSE, VOLUME = (pl.col(name) for name in ("open", "high", "low", "close", "volume"))
 TYPICAL = (HIGH + LOW + CLOSE) / 3
 RANGE = HIGH - LOW
+TRUE_HIGH = pl.when(CLOSE.shift(1) > HIGH).then(CLOSE.shift(1)).otherwise(HIGH)
+TRUE_LOW = pl.when(CLOSE.shift(1) < LOW).then(CLOSE.shift(1)).otherwise(LOW)
+TRUE_RANGE = pl.when(CLOSE.shift(1).is_not_null()).then(TRUE_HIGH - TRUE_LOW)  # Wilder 1978; none for a first bar
 
 
 def change(values: pl.Expr, bars: int) -> pl.Expr:

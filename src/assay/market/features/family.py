@@ -1,13 +1,16 @@
 """The decorators that family files are written with."""
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 from typing import Any, NotRequired, TypedDict, TypeVar, Unpack
 
+import numpy as np
+import polars as pl
+
 from assay.market.errors import ConfigurationError
-from assay.market.features.feature import Arrays, Expression, Feature, register
+from assay.market.features.feature import Array, Arrays, Expression, Feature, register
 from assay.market.features.universe import MARKET_SOURCES
 from assay.market.features.warm_up import levels
 
@@ -55,7 +58,7 @@ class Family:
 
         def decorate(builder: Builder) -> Builder:
             for n, bound in _per_window(builder, details):
-                self._add(builder, n, details, Expression(bound()))
+                self._add(builder, n, details, Expression(_built(builder, bound)))
             return builder
 
         return decorate
@@ -65,7 +68,7 @@ class Family:
 
         def decorate(builder: Builder) -> Builder:
             for n, bound in _per_window(builder, details):
-                self._add(builder, n, details, Expression(bound(), ranked=True))
+                self._add(builder, n, details, Expression(_built(builder, bound), ranked=True))
             return builder
 
         return decorate
@@ -81,7 +84,8 @@ class Family:
 
         def decorate(function: Builder) -> Builder:
             for n, bound in _per_window(function, details):
-                self._add(function, n, details, Arrays(bound, tuple(inspect.signature(bound).parameters)))
+                columns = tuple(inspect.signature(bound).parameters)
+                self._add(function, n, details, Arrays(_guarded(bound, _name(function, n)), columns))
             return function
 
         return decorate
@@ -91,7 +95,7 @@ class Family:
         warm_up = details.get("warm_up", levels)
         register(
             Feature(
-                name=builder.__name__ if n is None else f"{builder.__name__.rstrip('_')}_{n}",
+                name=_name(builder, n),
                 family=self.name,
                 definition=_definition(builder, window),
                 window=window,
@@ -106,11 +110,66 @@ class Family:
         )
 
 
+def _name(builder: Callable[..., Any], n: int | None) -> str:
+    return builder.__name__ if n is None else f"{builder.__name__.rstrip('_')}_{n}"
+
+
 def _per_window(builder: Callable[..., Any], details: Details) -> Iterator[tuple[int | None, Callable[..., Any]]]:
+    _check(builder, details)
     if "windows" not in details:
         yield None, builder
     for n in details.get("windows", ()):
         yield n, partial(builder, n)
+
+
+def _check(builder: Callable[..., Any], details: Mapping[str, Any]) -> None:
+    """Refuse details that no feature can be made of."""
+    thing, known, windows = f"feature {builder.__name__}", Details.__annotations__, details.get("windows", (1,))
+    if unknown := sorted(details.keys() - known):
+        raise ConfigurationError(
+            thing, f"has an unknown detail {', '.join(unknown)}", expected=f"some of {', '.join(known)}"
+        )
+    if "unit" not in details:
+        raise ConfigurationError(thing, "has no unit", do='name the unit of its values, e.g. unit="ratio"')
+    if not isinstance(windows, tuple | list) or not windows:
+        raise ConfigurationError(thing, "has no list of windows", expected="e.g. windows=(10, 20)", found=windows)
+    if "windows" not in details and "n" in inspect.signature(builder).parameters:
+        raise ConfigurationError(thing, "takes a window and is given none", expected="e.g. windows=(10, 20)")
+
+
+def _built(builder: Callable[..., Any], bound: Callable[[], Any]) -> pl.Expr:
+    expression = bound()
+    if not isinstance(expression, pl.Expr):
+        raise ConfigurationError(
+            f"feature {builder.__name__}",
+            "is no polars expression",
+            expected="a function that returns a pl.Expr",
+            found=type(expression).__name__,
+            do="return the expression; a function of arrays is decorated with `arrays`",
+        )
+    return expression
+
+
+def _guarded(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """The function, whose errors name the feature: among hundreds nobody would find it."""
+
+    @wraps(function)
+    def call(*columns: Array) -> Array:
+        try:
+            values: Array = function(*columns)
+        except Exception as error:
+            error.add_note(f"while computing the feature {name}")
+            raise
+        if np.shape(values) != np.shape(columns[0]):
+            raise ConfigurationError(
+                f"feature {name}",
+                "does not return one value per row",
+                expected=f"an array of shape {np.shape(columns[0])}, NaN where undefined",
+                found=f"shape {np.shape(values)}",
+            )
+        return values
+
+    return call
 
 
 def _sources(columns: Iterable[str]) -> tuple[str, ...]:
@@ -123,4 +182,12 @@ def _definition(builder: Callable[..., Any], window: int) -> str:
         raise ConfigurationError(
             f"feature {builder.__name__}", "has no definition", do="write its formula in words as docstring"
         )
-    return " ".join(words.split()).rstrip(".").format(n=window)
+    try:
+        return " ".join(words.split()).rstrip(".").format(n=window)
+    except (KeyError, IndexError, ValueError) as error:
+        raise ConfigurationError(
+            f"feature {builder.__name__}",
+            "has a definition with unknown braces",
+            expected="{n} for the window, {{ and }} for braces",
+            found=" ".join(words.split()),
+        ) from error

@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 
 from assay.market import evaluation
-from assay.market.audited import complete, temper
+from assay.market.audit.after_fits import complete, temper
 from assay.market.evaluation import EvaluationRule
 from assay.market.plan import Plan
 from assay.market.trading import BUY_AND_HOLD

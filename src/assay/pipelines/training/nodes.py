@@ -7,7 +7,6 @@ import polars as pl
 from assay.market.bundles import crown_bundle, index_bundles
 from assay.market.models import ModelParams
 from assay.market.plan import Plan
-from assay.market.prepared import split_input
 from assay.market.recipe import fit_recipe
 from assay.market.verdict import Primary
 
@@ -19,7 +18,7 @@ def fit(model_input: pl.DataFrame, plan: Document, best: Document, params: Model
     """The bundle of one model, fitted on all labelled rows."""
     fixed = Plan.model_validate(plan)
     recipe = fixed.recipe(params, best.get(model, {}))
-    return fit_recipe(*split_input(model_input), recipe, selection=fixed.selection("all")).dump()
+    return fit_recipe(*fixed.open(model_input), recipe, selection=fixed.selection("all")).dump()
 
 
 def index(**bundles: Files) -> list[Document]:

@@ -8,7 +8,6 @@ import polars as pl
 from assay.console import track
 from assay.market.models import ModelParams
 from assay.market.plan import Plan
-from assay.market.prepared import split_input
 from assay.market.tuning import collect_trials, tune
 
 Document = dict[str, Any]
@@ -22,7 +21,7 @@ def search(
 ) -> Document:
     """Trials of one model and the best of them."""
     fixed = Plan.model_validate(plan)
-    features, labels = split_input(model_input)
+    features, labels = fixed.open(model_input)
     return asdict(tune(features, labels, fixed.receipts, plan=fixed.search(params, studies), track=track))
 
 

@@ -8,7 +8,6 @@ from assay.console import track
 from assay.market import walk_forward
 from assay.market.models import ModelParams
 from assay.market.plan import Plan
-from assay.market.prepared import split_input
 from assay.market.tables import stack_by_model
 
 Document = dict[str, Any]
@@ -20,7 +19,7 @@ def validate(
 ) -> tuple[pl.DataFrame, Files]:
     """Out-of-sample predictions of one model, and the models of its folds with their receipts."""
     fixed = Plan.model_validate(plan)
-    features, labels = split_input(model_input)
+    features, labels = fixed.open(model_input)
     recipe = fixed.recipe(params, best.get(model, {}))
     return walk_forward.validate(features, labels, fixed.folds(), plan=recipe, track=track)
 

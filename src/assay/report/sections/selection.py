@@ -53,7 +53,8 @@ def _figure(slug: str, folds: Sequence[Mapping[str, Any]], records: Sequence[Map
     chosen = [record["name"] for record in records if record["share"] > 0][:_MOST]
     choices = [Choice(name, [places.get(name) for places in order]) for name in chosen]
     wide, narrow = (choice_map(choices, numbers, wide=w, slug=f"{slug}-{w}") for w in (True, False))
-    return Figure(f"The {len(choices)} features chosen most often", wide, narrow, _CAPTION, "whole")
+    often = f"The {counted(len(choices), 'feature')} chosen most often"
+    return Figure(often.replace("The 1 feature", "The feature"), wide, narrow, _CAPTION, "whole")
 
 
 def _order(fold: Mapping[str, Any]) -> dict[str, float]:
@@ -126,7 +127,11 @@ def _reading(view: HeadView, records: Sequence[Mapping[str, Any]]) -> str:
     kept = quantity(most) if least == most else f"{quantity(least)} to {quantity(most)}"
     always = sum(record["share"] == 1 for record in records)
     offered = counted(len(records), "feature")
-    said = f"Of {offered} {kept} are kept in each fold, {quantity(always) if always else 'none'} of them in every fold."
+    common = f"{quantity(always) if always else 'none'} of them in every fold"
+    said = f"Of {offered} {kept} are kept in each fold, {common}."
+    if most == 1:
+        common = "the same one in all of them" if always else "not the same one in all"
+        said = f"Of {offered} 1 is kept in each fold, {common}."
     if not is_number(stability["estimate"]):
         return said
     ends = interval(stability["low"], stability["high"], "ratio")

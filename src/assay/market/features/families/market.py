@@ -5,13 +5,9 @@ import math
 import polars as pl
 
 from assay.market.features.expressions import (
-    CLOSE,
-    HIGH,
-    VOLUME,
     correlation,
     covariance,
     deviation,
-    log_change,
     mean,
     total,
     variance,
@@ -29,10 +25,6 @@ LOSSES = OTHERS.clip(upper_bound=0)
 
 def _beta(returns: pl.Expr, n: int) -> pl.Expr:
     return covariance(OWN, returns, n) / deviation(returns, n) ** 2
-
-
-def _volatility(n: int) -> pl.Expr:
-    return variance(OWN, n).sqrt()
 
 
 @market.expression(windows=(1, 5, 20, 60), unit="simple return", warm_up=changes)
@@ -92,7 +84,7 @@ def residual_return(n: int) -> pl.Expr:
 @market.expression(windows=(60,), unit="simple return per bar", warm_up=changes, reference="Ang et al. 2006")
 def residual_volatility(n: int) -> pl.Expr:
     """Deviation of the return over {n} bars times the root of 1 less its squared correlation with the others' mean."""
-    return _volatility(n) * (1 - correlation(OWN, OTHERS, n) ** 2).clip(lower_bound=0).sqrt()
+    return variance(OWN, n).sqrt() * (1 - correlation(OWN, OTHERS, n) ** 2).clip(lower_bound=0).sqrt()
 
 
 @market.expression(windows=(20, 60), unit="log ratio", warm_up=changes)
@@ -117,48 +109,3 @@ def breadth() -> pl.Expr:
 def breadth_mean(n: int) -> pl.Expr:
     """Mean over {n} bars of the share of the other entities whose return is positive."""
     return mean(pl.col(OTHERS_RISING), n)
-
-
-@market.rank(windows=(1, 5, 20, 60), unit="0 to 1", warm_up=changes)
-def return_rank(n: int) -> pl.Expr:
-    """Rank among the entities of the sum of returns over a window of {n}, less one half, over their count."""
-    return total(OWN, n)
-
-
-@market.rank(windows=(20, 60), unit="0 to 1", warm_up=changes, reference="Ang et al. 2006")
-def volatility_rank(n: int) -> pl.Expr:
-    """Rank among the entities of the standard deviation of returns over {n} bars, less one half, over their count."""
-    return _volatility(n)
-
-
-@market.rank(windows=(60,), unit="0 to 1", reference="George and Hwang 2004")
-def drawdown_rank(n: int) -> pl.Expr:
-    """Rank among the entities of the close over the highest high of {n} bars, less one half, over their count."""
-    return CLOSE / HIGH.rolling_max(n)
-
-
-@market.rank(windows=(20,), unit="0 to 1")
-def volume_rank(n: int) -> pl.Expr:
-    """Rank among the entities of volume over its mean of {n} bars, less one half, over their count."""
-    return VOLUME / mean(VOLUME, n)
-
-
-@market.rank(windows=(20,), unit="0 to 1", reference="Amihud 2002")
-def illiquidity_rank(n: int) -> pl.Expr:
-    """Rank among the entities of the mean over {n} bars of high over low, minus 1, per value traded.
-
-    Less one half, over their count; the value is close times volume.
-    """
-    return mean((HIGH / pl.col("low") - 1) / (CLOSE * VOLUME), n)
-
-
-@market.rank(unit="0 to 1", reference="Koijen et al. 2018")
-def funding_rank() -> pl.Expr:
-    """Rank among the entities of the known funding rate, less one half, over their count."""
-    return pl.col("funding_rate")
-
-
-@market.rank(windows=(30,), unit="0 to 1", warm_up=changes)
-def open_interest_change_rank(n: int) -> pl.Expr:
-    """Rank among the entities of the log change of open interest (base units) over {n} bars, less half, over count."""
-    return log_change(pl.col("open_interest_amount"), n)

@@ -9,6 +9,8 @@ from assay.market.features.expressions import (
     HIGH,
     LOG_RETURN,
     LOW,
+    TRUE_LOW,
+    TRUE_RANGE,
     TYPICAL,
     absolute_deviation,
     change,
@@ -18,7 +20,6 @@ from assay.market.features.expressions import (
 )
 from assay.market.features.family import Family
 from assay.market.features.feature import Array
-from assay.market.features.ranges import TRUE_LOW, TRUE_RANGE
 from assay.market.features.warm_up import changes, exponential, wilder
 
 momentum = Family("momentum")

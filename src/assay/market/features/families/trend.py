@@ -2,10 +2,9 @@
 
 import polars as pl
 
-from assay.market.features.expressions import CLOSE, HIGH, LOW, linear_mean, mean, r_squared, slope, total
+from assay.market.features.expressions import CLOSE, HIGH, LOW, TRUE_RANGE, linear_mean, mean, r_squared, slope, total
 from assay.market.features.family import Family
 from assay.market.features.feature import Array
-from assay.market.features.ranges import TRUE_RANGE
 from assay.market.features.warm_up import changes, exponential, settled
 
 trend = Family("trend")

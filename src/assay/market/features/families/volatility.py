@@ -11,6 +11,7 @@ from assay.market.features.expressions import (
     LOG_RETURN,
     LOW,
     OPEN,
+    TRUE_RANGE,
     deviation,
     mean,
     total,
@@ -19,7 +20,6 @@ from assay.market.features.expressions import (
 )
 from assay.market.features.family import Family
 from assay.market.features.feature import Array
-from assay.market.features.ranges import TRUE_RANGE
 from assay.market.features.warm_up import changes, exponential, wilder
 
 volatility = Family("volatility")

@@ -1,10 +1,10 @@
-"""The leak audit in whole, and what it does to the verdict."""
+"""The leak audit after the fits, and what it does to the verdict."""
 
 from typing import Any
 
 import pytest
 
-from assay.market.audited import complete, fit_scope_test, replay_test, temper
+from assay.market.audit.after_fits import complete, fit_scope_test, replay_test, temper
 
 REPLAY = {"rows": 1200, "timestamps": 10, "features_equal": True, "predictions_equal": True}
 VERDICT = {

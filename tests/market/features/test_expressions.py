@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import talib
 
-from assay.market.features.ranges import TRUE_HIGH, TRUE_LOW, TRUE_RANGE
+from assay.market.features.expressions import TRUE_HIGH, TRUE_LOW, TRUE_RANGE
 
 
 def test_agrees_with_talib(helpers: SimpleNamespace) -> None:

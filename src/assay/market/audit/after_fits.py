@@ -1,4 +1,4 @@
-"""The leak audit in whole, and what it does to the verdict.
+"""What the leak audit learns after the fits, and what it does to the verdict.
 
 Two tests can only run after the models are fitted: A4, the replay of the serving path, and A7, what every fit has seen.
 They join the others here, and the worst outcome of all is the outcome of the audit. The verdict then takes it into
@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from assay.market.audit import check_fit_scope
 from assay.market.audit.document import FAIL, NONE_FOUND, SUSPECT, VERDICT_OF, names, worst
+from assay.market.audit.fits import check_fit_scope
 
 Document = Mapping[str, Any]
 
