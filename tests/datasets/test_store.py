@@ -249,7 +249,7 @@ def test_a_damaged_part_is_unknown_and_mended_by_the_next_save(
     damage(place(tmp_path))
     known = stored()
     assert [known.get(f"key{month}0") is None for month in (1, 2, 3)] == [False, True, False]
-    assert "key20.parquet (2024-02) is damaged or missing: computed again" in caplog.text
+    assert "key20.parquet (2024-02): damaged or missing, computed again" in caplog.text
     opened("2").save(table(known["key10"], part(2), known["key30"]))
     assert opened(load="1").load().equals(whole(YEAR))
     assert opened(load="1").fingerprint() == opened(load="2").fingerprint() == fingerprint

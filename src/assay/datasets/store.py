@@ -10,7 +10,7 @@ import hashlib
 import io
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -198,10 +198,18 @@ class Stored(Mapping[str, Partition]):
         if key not in self._whole:
             together = [key for key, other in self._places.items() if other.manifest == place.manifest]
             self._whole |= zip(together, _each(_is_whole, [self._places[key] for key in together]), strict=True)
+            self._warn([self._places[key] for key in together if not self._whole[key]])
         if not self._whole[key]:
-            log.warning("%s (%s) is damaged or missing: computed again", place.path, place.partition.period)
             raise KeyError(key)
         return place.partition
+
+    @staticmethod
+    def _warn(damaged: Sequence["Place"]) -> None:
+        if damaged:
+            first, more = damaged[0], f", and {len(damaged) - 1} more" if len(damaged) > 1 else ""
+            log.warning(
+                "%s (%s)%s: damaged or missing, computed again where needed", first.path, first.partition.period, more
+            )
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)

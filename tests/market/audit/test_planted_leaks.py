@@ -197,6 +197,6 @@ def test_an_audit_of_honest_features_finds_nothing_and_says_what_it_could_see(
     )
     assert document["verdict"] == "NONE FOUND"
     assert document["said"].startswith(
-        "No leak found by tests A0, A1, A2, A3, L, A12, A6, S, A8, A10, A11; detectable:"
+        "No leak found by tests A0, A1, A2, A3, A6, A8, A10, A11, A12, L, S; they would see any look-ahead"
     )
     assert "missed with probability" in document["said"]

@@ -243,7 +243,7 @@ def test_families_are_chosen_by_name() -> None:
 )
 def test_unknown_names_are_refused_with_the_known_ones(helpers: SimpleNamespace, rule: dict[str, Any]) -> None:
     with pytest.raises(
-        ConfigurationError, match=r"unknown name (astrology|moon)(.|\n)*expected(.|\n)*(momentum|adx_14)"
+        ConfigurationError, match=r"unknown name (astrology|moon)(.|\n)*expected(.|\n)*(momentum|one of 5\d\d names)"
     ):
         engineer(helpers.full_panel(bars=50), FeatureRule(**rule))
 
@@ -361,3 +361,19 @@ def test_hours_are_only_for_bars_within_the_day(helpers: SimpleNamespace) -> Non
     disabled = {entry["name"] for entry in engineer(panel, helpers.rule())[1]["disabled"]}
     assert disabled == {feature.name for feature in REGISTRY.values() if feature.intraday}
     assert {"hour_sin", "hour_cos"} <= disabled
+
+
+def test_what_other_families_offer_may_be_excluded_too() -> None:
+    rule = FeatureRule(families=("trend",), exclude=("breadth", "adx_14"))
+    names = [feature.name for feature in catalogue(rule)]
+    assert "adx_14" not in names
+    assert "sma_distance_20" in names
+
+
+def test_a_time_frame_as_long_as_the_bars_is_left_out_and_said(helpers: SimpleNamespace) -> None:
+    panel = helpers.market_panel(entities=1, bars=60, every=timedelta(days=1))
+    rule = FeatureRule(families=("calendar",), timeframes={timedelta(days=1): ("return_1",)})
+    features, described = engineer(panel, rule)
+    reasons = {entry["name"]: entry["reason"] for entry in described["disabled"]}
+    assert "return_1_1d" not in features.columns
+    assert "as long as those of its time frame, 1d" in reasons["return_1_1d"]

@@ -8,7 +8,18 @@ from typing import Any
 import polars as pl
 
 from assay.market.audit.canaries import CANARIES, check_canaries, with_canaries
-from assay.market.audit.document import FAIL, INCOMPLETE, NONE_FOUND, SUSPECT, VERDICT_OF, Check, Document, names, worst
+from assay.market.audit.document import (
+    FAIL,
+    INCOMPLETE,
+    NONE_FOUND,
+    SUSPECT,
+    VERDICT_OF,
+    Check,
+    Document,
+    changed_features,
+    names,
+    worst,
+)
 from assay.market.audit.joins import check_joins
 from assay.market.audit.rare import check_events
 from assay.market.audit.recompute import check_determinism, check_listing, check_perturbation, check_truncation
@@ -138,7 +149,7 @@ def _acquitted(check: Check) -> Check:
     if not set(CANARIES) & check.accused.keys():
         return check
     accused = {name: said for name, said in check.accused.items() if name not in CANARIES}
-    found = f"{len(accused)} features change: {names(list(accused))}" if accused else "no value changed"
+    found = changed_features(list(accused)) if accused else "no value changed"
     return replace(check, outcome="fail" if accused else "pass", found=found, accused=accused)
 
 
@@ -178,8 +189,10 @@ def _document(checks: Sequence[Check], features: list[Document], *, allowed: boo
 
 def _said(verdict: str, checks: Sequence[Check], features: Sequence[Document]) -> str:
     by = {check.id: check for check in checks}
-    passed = [check.id for check in checks if check.outcome == "pass"]
-    none = f"No leak found by tests {', '.join(passed)}; detectable: {by['A1'].detectable}; {by['A3'].detectable}."
+    passed = sorted(
+        (check.id for check in checks if check.outcome == "pass"), key=lambda test: (test[0] != "A", len(test), test)
+    )
+    none = f"No leak found by tests {', '.join(passed)}; they would see {by['A1'].detectable}; {by['A3'].detectable}."
     accused = [each["name"] for each in features if each["verdict"] == verdict]
     tests = [check.id for check in checks if VERDICT_OF.get(check.outcome) == verdict]
     if verdict == NONE_FOUND:

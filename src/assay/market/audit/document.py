@@ -52,6 +52,11 @@ def names(some: Sequence[str]) -> str:
     return ", ".join(some[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
+def changed_features(some: Sequence[str]) -> str:
+    """That features change, with their number and names."""
+    return f"{len(some)} {'feature changes' if len(some) == 1 else 'features change'}: {names(some)}"
+
+
 def admit(audit: Mapping[str, Any]) -> None:
     """Let training go on, or stop it.
 

@@ -17,7 +17,7 @@ import polars as pl
 from assay.market.audit.change import until
 from assay.market.audit.compare import Difference, changes, column
 from assay.market.audit.cuts import Positions, events, sample
-from assay.market.audit.document import Check, names
+from assay.market.audit.document import Check, changed_features
 from assay.market.audit.odds import miss_probability
 from assay.market.audit.recompute import accusations
 from assay.market.audit.subject import Subject
@@ -81,7 +81,7 @@ def check_events(subject: Subject, memory: Memory, *, convicted: Collection[str]
         name="Event cuts",
         procedure=_procedure(classes, chosen, cut, rule.reach),
         outcome="fail" if accused else "pass",
-        found=f"{len(accused)} features change: {names(list(accused))}" if accused else "no value changed",
+        found=changed_features(list(accused)) if accused else "no value changed",
         detectable=_detectable(combs, memory, len(subject.times)),
         accused=accused,
     )
@@ -193,7 +193,7 @@ def _detectable(combs: Sequence[Comb], memory: Memory, times: int) -> str:
     usual = tested[len(tested) // 2]
     missed = miss_probability(RARE, usual, times=times)
     return (
-        f"a look-ahead of one bar at the events tested; half of the features are tested at {usual:,} or more of "
-        f"{times:,} times, all at {tested[0]:,} or more: a leak on one row in 500 that has nothing to do with these "
-        f"events is missed with probability {missed:.0%}"
+        f"one bar ahead at the events tested. Half of the features were tested at {usual:,} or more of {times:,} "
+        f"times, all at {tested[0]:,} or more: a leak on one row in 500 away from these events is missed with "
+        f"probability {missed:.0%}"
     )

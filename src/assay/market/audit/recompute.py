@@ -8,7 +8,7 @@ import polars as pl
 from assay.market.audit.change import KINDS, until, with_other_future
 from assay.market.audit.compare import Difference, aligned
 from assay.market.audit.cuts import Positions, spread
-from assay.market.audit.document import Check, Outcome, names
+from assay.market.audit.document import Check, Outcome, changed_features
 from assay.market.audit.odds import seen_share
 from assay.market.audit.subject import Subject
 from assay.market.progress import Track, silent
@@ -38,7 +38,7 @@ def check_determinism(subject: Subject, stored: pl.DataFrame | None = None) -> C
         name="Determinism",
         procedure=f"The features are compared to the last bit with those {', and those '.join(others)}.",
         outcome=_outcome(accused),
-        found=_found(accused, f"{len(subject.names)} features are the same to the last bit"),
+        found=_found(accused, "every value is the same to the last bit"),
         accused=accused,
     )
 
@@ -55,8 +55,8 @@ def check_truncation(subject: Subject, track: Track = silent) -> Check:
         "its value.",
         outcome=_outcome(accused),
         found=_found(accused, f"no value changed at {len(cuts)} cuts"),
-        detectable=f"a look-ahead on every row for certain; one bar on {seen_share(len(cuts)):.1%} of the rows, chosen "
-        "without regard to events, with 95%",
+        detectable="any look-ahead on every row; one bar ahead on "
+        f"{seen_share(len(cuts)):.0%} of the rows or more (95 % sure)",
         accused=accused,
     )
 
@@ -77,7 +77,7 @@ def check_perturbation(subject: Subject, track: Track = silent) -> Check:
         "row up to the cut must keep its value.",
         outcome=_outcome(accused),
         found=_found(accused, f"no value changed under {len(cuts)} other futures"),
-        detectable=f"as A1, also extremes of the future; one bar on {seen_share(len(cuts)):.1%} of the rows with 95%",
+        detectable=f"as A1, and extremes of the future; on {seen_share(len(cuts)):.0%} of the rows or more (95 % sure)",
         accused=accused,
     )
 
@@ -136,4 +136,4 @@ def _outcome(accused: Iterable[str]) -> Outcome:
 
 
 def _found(accused: Mapping[str, str], otherwise: str) -> str:
-    return f"{len(accused)} features change: {names(list(accused))}" if accused else otherwise
+    return changed_features(list(accused)) if accused else otherwise

@@ -19,6 +19,7 @@ from assay.market.features.timeframes import bar_interval, frame_label, higher_f
 from assay.market.tables import KEY
 
 ENGINE_VERSION = 2  # raise it whenever the same definition gives other values
+MOST = 30  # names that an error lists; of more it gives those that are near
 
 Higher = dict[str, tuple[timedelta, Feature]]
 
@@ -73,9 +74,9 @@ def catalogue(rule: FeatureRule) -> list[Feature]:
     """
     _check_names("parameter families of the features", rule.families, families())
     offered = [feature for family in dict.fromkeys(rule.families) for feature in load_family(family)]
-    _check_names(
-        "parameter exclude of the features", rule.exclude, [*(feature.name for feature in offered), *_higher(rule)]
-    )
+    higher = _higher(rule)
+    if not {*rule.exclude} <= {*(feature.name for feature in offered), *higher}:
+        _check_names("parameter exclude of the features", rule.exclude, {*_every_name(), *higher})
     return [feature for feature in offered if feature.name not in rule.exclude]
 
 
@@ -99,6 +100,8 @@ def resolve(panel: pl.DataFrame, rule: FeatureRule) -> FeatureSet:
             disabled[name] = reasons[feature.name]
         elif bar is None:
             disabled[name] = "no entity has two bars"
+        elif frame <= bar:
+            disabled[name] = f"the bars of the panel are as long as those of its time frame, {frame_label(frame)}"
         else:
             enabled.append(higher_feature(feature, frame, bar))
     return FeatureSet(rule, tuple(enabled), disabled)
@@ -207,11 +210,16 @@ def _higher(rule: FeatureRule) -> Higher:
     if not wanted:
         return {}
     if not wanted <= {*REGISTRY}:
-        for family in families():
-            load_family(family)
-    _check_names("parameter timeframes of the features", wanted, REGISTRY)
+        _check_names("parameter timeframes of the features", wanted, _every_name())
     pairs = [(frame, REGISTRY[name]) for frame, names in rule.timeframes.items() for name in dict.fromkeys(names)]
     return {f"{feature.name}_{frame_label(frame)}": (frame, feature) for frame, feature in pairs}
+
+
+def _every_name() -> Collection[str]:
+    """Names of the features of all families, those that a rule does not offer included."""
+    for family in families():
+        load_family(family)
+    return REGISTRY
 
 
 def _wanted_higher(rule: FeatureRule) -> Iterator[tuple[str, tuple[timedelta, Feature]]]:
@@ -225,7 +233,7 @@ def _check_names(thing: str, names: Collection[str], known: Collection[str]) -> 
         raise ConfigurationError(
             thing,
             f"unknown name {', '.join(unknown)}",
-            expected=f"names from {', '.join(sorted(known))}",
+            expected=f"names from {', '.join(sorted(known))}" if len(known) <= MOST else f"one of {len(known)} names",
             found=f"{', '.join(unknown)}; near to {', '.join(sorted(near))}" if near else ", ".join(unknown),
             do="correct the name in the workload's parameters",
         )

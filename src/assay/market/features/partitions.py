@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -118,6 +118,8 @@ def engineer_parts(
     partitions = tuple(stored[period.key] or _partition(period, frames[period.start]) for period in periods)
     new = [partition.rows for partition in partitions if partition.frame is not None]
     log.info("%d of %d months are computed: %d of %d rows", len(new), len(periods), sum(new), panel.height)
+    if wanted.disabled:
+        log.info("%d features are left out, the catalogue says why: %s", len(wanted.disabled), _some(wanted.disabled))
     table = FeatureTable(wanted.id, wanted.names, partitions)
     return table, wanted.document(_coverage(table))
 
@@ -215,6 +217,11 @@ def _by_month(features: pl.DataFrame) -> dict[object, pl.DataFrame]:
 def _partition(period: Period, frame: pl.DataFrame) -> Partition:
     counts = frame.select(pl.exclude(KEY).count()).row(0)
     return Partition(period.name, period.key, frame.height, counts, frame=frame)
+
+
+def _some(names: Collection[str]) -> str:
+    shown = ", ".join([*names][:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
 
 
 def _coverage(table: FeatureTable) -> Iterator[float]:

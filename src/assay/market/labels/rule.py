@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, ClassVar, Self
+from types import NoneType
+from typing import Any, ClassVar, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +58,15 @@ class KindRule(Parameters):
     kind: str
     volatility_span: int = Field(default=100, ge=2)
     max_gap: timedelta = Field(gt=timedelta(0))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: Any) -> Any:  # noqa: ANN401
+        """Null takes away what the base configuration says: it is the default then, or no parameter of this kind."""
+        if not isinstance(given, Mapping):
+            return given
+        nullable = {name for name, field in cls.model_fields.items() if NoneType in get_args(field.annotation)}
+        return {name: value for name, value in given.items() if value is not None or name in nullable}
 
     fills: ClassVar[bool] = True  # whether a label is a position that the execution opens
 
