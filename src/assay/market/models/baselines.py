@@ -21,9 +21,19 @@ class ConstantModel:
         self._kind, self._learned = kind, np.asarray(learned, dtype=np.float64)
 
     def fit(
-        self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None = None, *, weight: Floats | None = None
+        self,
+        X: Matrix,  # noqa: ARG002
+        y: Target,
+        tail: tuple[Matrix, Target] | None = None,  # noqa: ARG002
+        *,
+        weight: Floats | None = None,  # noqa: ARG002
     ) -> None:
-        """A constant that is given needs no fit."""
+        """Learn from the targets alone, each row counting once."""
+        self._learned = np.asarray(self._learn(y), dtype=np.float64)
+
+    def _learn(self, y: Target) -> Any:  # noqa: ANN401, ARG002
+        """A constant that is given stays as it is."""
+        return self._learned
 
     def predict(self, X: Matrix) -> Floats:
         """Probabilities (n, 3) or values (n,)."""
@@ -41,35 +51,20 @@ class ConstantModel:
 class PriorModel(ConstantModel):
     """The class shares of the training part for every row."""
 
-    def fit(
-        self,
-        X: Matrix,  # noqa: ARG002
-        y: Target,
-        tail: tuple[Matrix, Target] | None = None,  # noqa: ARG002
-        *,
-        weight: Floats | None = None,  # noqa: ARG002
-    ) -> None:
+    def _learn(self, y: Target) -> Any:  # noqa: ANN401
         """Count the classes."""
-        self._learned = np.bincount(class_codes(y), minlength=len(CLASSES)) / len(y)
+        return np.bincount(class_codes(y), minlength=len(CLASSES)) / len(y)
 
 
 class DriftModel(ConstantModel):
     """Half the probability on the commoner side of the training part, or its mean, for every row."""
 
-    def fit(
-        self,
-        X: Matrix,  # noqa: ARG002
-        y: Target,
-        tail: tuple[Matrix, Target] | None = None,  # noqa: ARG002
-        *,
-        weight: Floats | None = None,  # noqa: ARG002
-    ) -> None:
+    def _learn(self, y: Target) -> Any:  # noqa: ANN401
         """Count both sides, or average."""
         if self._kind == "classification":
             side = 1 if np.sum(y > 0) >= np.sum(y < 0) else -1
-            self._learned = np.where(np.array(CLASSES) == side, 0.5, 0.25)
-        else:
-            self._learned = np.array(np.mean(y, dtype=np.float64))
+            return np.where(np.array(CLASSES) == side, 0.5, 0.25)
+        return np.mean(y, dtype=np.float64)
 
 
 class LastSignModel(ConstantModel):
@@ -78,16 +73,9 @@ class LastSignModel(ConstantModel):
     A last return of zero, or a missing one, has no side: even probabilities, value zero.
     """
 
-    def fit(
-        self,
-        X: Matrix,  # noqa: ARG002
-        y: Target,
-        tail: tuple[Matrix, Target] | None = None,  # noqa: ARG002
-        *,
-        weight: Floats | None = None,  # noqa: ARG002
-    ) -> None:
+    def _learn(self, y: Target) -> Any:  # noqa: ANN401
         """Measure the mean absolute training target."""
-        self._learned = np.array(np.abs(np.asarray(y, dtype=np.float64)).mean())
+        return np.abs(np.asarray(y, dtype=np.float64)).mean()
 
     def predict(self, X: Matrix) -> Floats:
         """Probabilities (n, 3) or values (n,)."""
