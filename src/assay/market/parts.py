@@ -13,7 +13,7 @@ from assay.market.splits import Mask
 from assay.market.tables import KEY
 from assay.market.workload import Kind
 
-TARGETS: dict[Kind, str] = {"classification": "label", "regression": "forward_return"}
+TARGETS: dict[Kind, str] = {"classification": "label", "regression": "forward_return", "binary": "label"}
 
 
 def check_same_rows(features: pl.DataFrame, labels: pl.DataFrame) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from assay.market.errors import ConfigurationError
 
-Kind = Literal["classification", "regression"]
+Kind = Literal["classification", "regression", "binary"]  # binary: second-stage fits only
 
 
 @dataclass(frozen=True)
@@ -15,15 +15,17 @@ class Head:
 
     Attributes:
         name: Name in datasets and parameters, e.g. ``signal``.
-        kind: ``classification`` (SHORT / NEUTRAL / LONG) or ``regression`` (forward return).
+        kind: ``classification`` (SHORT / NEUTRAL / LONG) or ``regression`` (forward return, or the change of a feed).
         models: Names of the models that are tuned and compared.
         baselines: Names of the models that every result is held against; never tuned.
+        traded: Whether a position earns what is predicted; without it there are no books, and no claim is judged.
     """
 
     name: str
     kind: Kind
     models: tuple[str, ...]
     baselines: tuple[str, ...]
+    traded: bool = True
 
     @property
     def contenders(self) -> tuple[str, ...]:
