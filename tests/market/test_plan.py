@@ -13,7 +13,7 @@ from assay.market.errors import ConfigurationError, DataError, SplitError
 from assay.market.execution import Execution
 from assay.market.models import ModelParams
 from assay.market.parts import Seen
-from assay.market.plan import Learning, Plan, choose_features, make_plan, training_parts
+from assay.market.plan import Learning, Plan, Profile, choose_features, make_plan, training_parts
 from assay.market.prepared import assemble
 from assay.market.selection import SelectionRule, Task, select
 from assay.market.splits import SplitRule, before_first_fold, holdout_tail, plan_folds, split_rows
@@ -32,7 +32,7 @@ LEARNING = Learning(
     selection=SelectionRule(features=3, rounds=5),
     weights=WEIGHTS,
     standardise=False,
-    tuning=Budget(inner_folds=2, min_train=0.6),
+    profiles={"quick": Profile(tuning=Budget(inner_folds=2, min_train=0.6))},
 )
 PARTS = ["all", "fold 1", "fold 2", "fold 3", "inner 1", "inner 2"]
 
@@ -103,7 +103,7 @@ def test_labels_that_cannot_be_split_stop_the_plan(labels: pl.DataFrame) -> None
 @pytest.mark.parametrize("knob", ["seed", "embargo"])
 def test_what_the_search_takes_from_the_plan_cannot_be_set_twice(knob: str) -> None:
     with pytest.raises(ValueError, match="Extra inputs are not permitted"):
-        Learning.model_validate({"tuning": {knob: 1}})
+        Learning.model_validate({"profiles": {"quick": {"tuning": {knob: 1}}}})
 
 
 def test_labels_are_weighted_by_uniqueness_unless_told_otherwise() -> None:

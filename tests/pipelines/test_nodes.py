@@ -13,7 +13,7 @@ from optuna.storages import InMemoryStorage
 from assay.market.errors import DataError
 from assay.market.execution import Execution
 from assay.market.models import ModelParams
-from assay.market.plan import Learning, Plan
+from assay.market.plan import Learning, Plan, Profile
 from assay.market.prepared import content_hash, split_input
 from assay.market.selection import Selection
 from assay.market.splits import SplitRule
@@ -63,7 +63,7 @@ def plan_for(model_input: pl.DataFrame, learning: Learning) -> Plan:
 
 
 FITS: tuple[Callable[[Document], Any], ...] = (
-    lambda plan: tuning.search(NO_ROWS, plan, InMemoryStorage(), RIDGE),
+    lambda plan: tuning.search(NO_ROWS, plan, InMemoryStorage(), RIDGE, model="ridge"),
     lambda plan: walk_forward.validate(NO_ROWS, plan, {}, RIDGE, model="ridge"),
     lambda plan: training.fit(NO_ROWS, plan, {}, RIDGE, model="ridge"),
 )
@@ -81,7 +81,8 @@ def test_nothing_is_fitted_to_rows_that_the_plan_was_not_made_for(fit: Callable[
 def test_the_search_takes_seed_and_embargo_from_the_plan(
     seed: int, embargo: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fixed = plan_for(NO_ROWS, Learning(seed=seed, splits=SplitRule(embargo=embargo), tuning=Budget(trials=3)))
+    quick = Profile(tuning=Budget(trials=3))
+    fixed = plan_for(NO_ROWS, Learning(seed=seed, splits=SplitRule(embargo=embargo), profiles={"quick": quick}))
     asked: list[TuningPlan] = []
 
     def tune(*_: Any, plan: TuningPlan, **_rest: Any) -> TuningResult:
@@ -89,7 +90,7 @@ def test_the_search_takes_seed_and_embargo_from_the_plan(
         return TuningResult({}, [])
 
     monkeypatch.setattr(tuning, "tune", tune)
-    found = tuning.search(NO_ROWS, fixed.model_dump(mode="json"), InMemoryStorage(), RIDGE)
+    found = tuning.search(NO_ROWS, fixed.model_dump(mode="json"), InMemoryStorage(), RIDGE, model="ridge")
     assert found == {"best": {}, "trials": [], "seen": None}
     assert (asked[0].recipe.seed, asked[0].embargo, asked[0].budget.trials) == (seed, embargo, 3)
     assert asked[0].selections == (CHOSEN, CHOSEN)

@@ -1,11 +1,11 @@
 """The plan of a head: everything that is fixed before the first model is fitted."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from assay.market.errors import ConfigurationError, DataError
 from assay.market.execution import Execution
@@ -28,26 +28,51 @@ if TYPE_CHECKING:
 Role = Literal["model", "baseline"]
 
 
+class Profile(Parameters):
+    """How much a run does.
+
+    Attributes:
+        leave_out: Names of models that take part in no fit.
+        tuning: How much the search may do.
+    """
+
+    leave_out: tuple[str, ...] = ()
+    tuning: Budget = Budget()
+
+
 class Learning(Parameters):
     """How every model of a workload is fitted and tuned.
 
     Attributes:
+        profile: Which of the ``profiles`` this run follows.
+        profiles: How much a run does, by name.
         seed: Seed of every fit and of the search.
         splits: How the history is cut into training parts and test folds.
         tail: Share of the newest training timestamps that early stopping watches.
         selection: How features are chosen inside a training part, once for all models of a head.
         weights: How the rows of a training part are weighted.
         standardise: Whether features are brought to mean 0 and standard deviation 1; linear models need it.
-        tuning: How much the search may do.
     """
 
+    profile: str = "quick"
+    profiles: dict[str, Profile] = Field(default_factory=lambda: {"quick": Profile()})
     seed: int = Field(default=0, ge=0)
     splits: SplitRule = SplitRule()
     tail: float = Field(default=0.15, gt=0, lt=1)
     selection: SelectionRule = SelectionRule()
     weights: WeightRule = WeightRule(kind="uniqueness")
     standardise: bool = True
-    tuning: Budget = Budget()
+
+    @model_validator(mode="after")
+    def _known_profile(self) -> Self:
+        if self.profile not in self.profiles:
+            raise ValueError(f"profile: {self.profile!r} is none of the profiles {sorted(self.profiles)}")
+        return self
+
+    @property
+    def tuning(self) -> Budget:
+        """How much the search of this run may do."""
+        return self.profiles[self.profile].tuning
 
     def task(self, kind: Kind) -> Task:
         """What features of a head of ``kind`` are chosen for."""
@@ -124,6 +149,22 @@ class Plan(Parameters):
             tuned=Seen.from_dict(tuned["seen"]) if tuned.get("seen") else None,
         )
         return recipe.with_values(tuned.get("values", {}))
+
+    def left_out(self, model: str, params: ModelParams) -> str | None:
+        """Why a model takes part in no fit of this run; None when it does.
+
+        Args:
+            model: Its name.
+            params: Its parameters from configuration.
+        """
+        if model in self.learning.profiles[self.learning.profile].leave_out:
+            return f"left out by the profile {self.learning.profile}"
+        return params.root.missing()
+
+    def present(self, predictions: pl.DataFrame) -> dict[str, Role]:
+        """The contenders in a table of predictions with their roles; what is made of others' answers is a model."""
+        names = predictions["model"].unique(maintain_order=True)
+        return {name: self.roles.get(name, "model") for name in names}
 
     def search(self, model: ModelParams, storage: "BaseStorage") -> TuningPlan:
         """What to tune of one model of the head.

@@ -10,7 +10,10 @@ import numpy as np
 import polars as pl
 
 from assay.market.errors import BundleError, DataError
-from assay.market.models.base import Floats, Matrix
+from assay.market.models.base import Floats, Lookback, Matrix, Rows, Sequences
+from assay.market.sequences import sequence_index
+from assay.market.splits import Mask
+from assay.market.tables import KEY
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -128,6 +131,24 @@ def fit_preprocessor(features: pl.DataFrame, columns: Sequence[str], *, standard
         scales=tuple(np.where(scales > 0, scales, 1.0).tolist()) if standardise else (1.0,) * width,
         last_time_seen=cast("datetime", features["time"].max()),
     )
+
+
+def read_rows(inputs: Inputs, features: pl.DataFrame, rows: Mask | None, history: Lookback | None) -> Rows:
+    """What a model reads of some rows.
+
+    Args:
+        inputs: Fitted preprocessing.
+        features: Features table; with a ``history`` sorted by entity and time, with the rows before the wanted ones.
+        rows: The wanted rows; None = all.
+        history: How far the model looks back; None for one that reads each row alone.
+
+    Returns:
+        A matrix of the wanted rows, or their sequences, which reach back over other rows but never forward.
+    """
+    if history is None:
+        return inputs.transform(features if rows is None else features.filter(rows))
+    index = sequence_index(features.select(KEY), history.steps, max_gap=history.max_gap)
+    return Sequences(inputs.transform(features), index if rows is None else index[rows])
 
 
 def _check_filled(raw: Floats, columns: Sequence[str]) -> None:

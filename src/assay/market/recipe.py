@@ -11,11 +11,11 @@ import polars as pl
 
 from assay.market.errors import AssayError, BundleError, SplitError
 from assay.market.models import Files, Model, ModelParams, ModelRule, build, restore
-from assay.market.models.base import Floats, Matrix, Target, member
+from assay.market.models.base import Explained, Floats, Lookback, Rows, Target, member
 from assay.market.parts import TARGETS, Seen, check_classes, check_same_rows, feature_names, known
-from assay.market.preprocess import Inputs, Preprocessor, RawColumns, fit_preprocessor
+from assay.market.preprocess import Inputs, Preprocessor, RawColumns, fit_preprocessor, read_rows
 from assay.market.selection import Selection
-from assay.market.splits import holdout_tail
+from assay.market.splits import Mask, holdout_tail
 from assay.market.weights import WeightRule, sample_weights
 from assay.market.workload import Kind
 
@@ -47,7 +47,7 @@ class RecipePlan:
     standardise: bool = True
     tuned: Seen | None = None
 
-    def with_values(self, values: dict[str, float]) -> "RecipePlan":
+    def with_values(self, values: dict[str, Any]) -> "RecipePlan":
         """The same plan with some parameters of the model replaced, e.g. by tuned values."""
         return replace(self, params=self.params.with_values(values))
 
@@ -87,7 +87,7 @@ class Design:
 
     Attributes:
         inputs: Fitted preprocessing.
-        X: Inputs, shape (rows, features).
+        X: What the model reads of the rows it is fitted on.
         y: Classes, or returns in units of ``target_scale``.
         weight: How much each row counts in the fit, shape (rows,).
         tail: The same for the newer rows that early stopping watches, or None.
@@ -96,17 +96,23 @@ class Design:
         training: Rows and times of the training part.
         selection: What was chosen for it, without the ranks; None for a model that reads columns of its own.
         fits: What each fit has seen, the search for parameters first, the model's last.
+        history: How far the model looks back from each row.
     """
 
     inputs: Inputs
-    X: Matrix
+    X: Rows
     y: Target
     weight: Floats
-    tail: tuple[Matrix, Target] | None
+    tail: tuple[Rows, Target] | None
     target_scale: float
     training: Training
     selection: Selection | None
     fits: tuple[Seen, ...]
+    history: Lookback | None
+
+    def inputs_of(self, features: pl.DataFrame, rows: Mask | None = None) -> Rows:
+        """What the model reads of some rows of a features table; see `read_rows`."""
+        return read_rows(self.inputs, features, rows, self.history)
 
 
 @dataclass(frozen=True)
@@ -135,20 +141,38 @@ class Recipe:
     fits: tuple[Seen, ...]
     best_iteration: int | None = None
 
-    def predict(self, features: pl.DataFrame) -> Floats:
+    @property
+    def history(self) -> Lookback | None:
+        """How far the model looks back from each row."""
+        return self.plan.params.history
+
+    def predict(self, features: pl.DataFrame, rows: Mask | None = None) -> Floats:
         """Predict rows of a features table of the same feature set.
 
         Args:
-            features: At least the columns that the model reads; missing values are fine.
+            features: At least the columns that the model reads; missing values are fine. For a model with a
+                ``history`` sorted by entity and time, and holding the rows that the wanted ones look back on.
+            rows: The wanted rows; None = all.
 
         Returns:
-            Probabilities of SHORT, NEUTRAL, LONG, shape (rows, 3), or forward returns, shape (rows,).
+            Probabilities of SHORT, NEUTRAL, LONG, shape (rows, 3), of 1, shape (rows,), or forward returns, shape
+            (rows,).
 
         Raises:
             DataError: A column is missing.
         """
-        out = self.model.predict(self.inputs.transform(features))
+        out = self.model.predict(read_rows(self.inputs, features, rows, self.history))
         return out * self.target_scale if self.plan.kind == "regression" else out
+
+    def explain(self, features: pl.DataFrame, rows: Mask | None = None) -> Explained | None:
+        """What each feature that the model reads adds to its answers; None for a model that reads none.
+
+        Arguments as for `predict`. Returns are explained in their own unit, classes in that of the model's scores.
+        """
+        told = self.model.explain(read_rows(self.inputs, features, rows, self.history))
+        if told is None or self.plan.kind != "regression":
+            return told
+        return Explained(told.values * self.target_scale, told.base * self.target_scale)
 
     def importance(self) -> dict[str, float]:
         """Share of each feature in the model, summing to 1; all 0 for a model that uses none."""
@@ -184,14 +208,17 @@ class Recipe:
         }
 
 
-def fit_recipe(features: pl.DataFrame, labels: pl.DataFrame, plan: RecipePlan, *, selection: Selection) -> Recipe:
+def fit_recipe(
+    features: pl.DataFrame, labels: pl.DataFrame, plan: RecipePlan, *, selection: Selection, rows: Mask | None = None
+) -> Recipe:
     """Fit preprocessing and model on a training part.
 
     Args:
-        features: Features table, training rows; more rows than labelled ones are fine.
+        features: Features table, sorted by entity and time.
         labels: Labels table of the same rows in the same order; rows without a label are left out.
         plan: What to fit.
         selection: The features chosen for this training part; models that read columns of their own ignore it.
+        rows: The training part, None = all rows. Of the others a model that looks back reads those before its rows.
 
     Returns:
         The fitted recipe.
@@ -201,7 +228,7 @@ def fit_recipe(features: pl.DataFrame, labels: pl.DataFrame, plan: RecipePlan, *
         SplitError: The selection was made on other rows, too few rows for the purged tail, or a single class to learn.
         ConfigurationError: The model cannot predict such a head.
     """
-    design = prepare(features, labels, plan, selection=selection)
+    design = prepare(features, labels, plan, selection=selection, rows=rows)
     model = fit_model(design, plan)
     return Recipe(
         plan=plan,
@@ -216,31 +243,32 @@ def fit_recipe(features: pl.DataFrame, labels: pl.DataFrame, plan: RecipePlan, *
     )
 
 
-def prepare(features: pl.DataFrame, labels: pl.DataFrame, plan: RecipePlan, *, selection: Selection) -> Design:
-    """Set the purged tail aside, fit weights and preprocessing on the rest, and bring both parts into matrices.
+def prepare(
+    features: pl.DataFrame, labels: pl.DataFrame, plan: RecipePlan, *, selection: Selection, rows: Mask | None = None
+) -> Design:
+    """Set the purged tail aside, fit weights and preprocessing on the rest, and bring both parts to the model.
 
     Models that do not stop early train on all rows. Arguments and errors are those of `fit_recipe`.
     """
     check_same_rows(features, labels)
-    rows = known(labels, plan.kind)
-    features, labels = features.filter(rows), labels.filter(rows)
-    fit_rows, tail_rows = np.ones(labels.height, dtype=bool), np.zeros(labels.height, dtype=bool)
-    if plan.params.stops_early:
-        fit_rows, tail_rows = holdout_tail(labels, plan.tail)
-    y = labels[TARGETS[plan.kind]].to_numpy()
-    target_scale = float(y[fit_rows].std()) or 1.0 if plan.kind == "regression" else 1.0
-    y = y / target_scale if plan.kind == "regression" else y
+    part = known(labels, plan.kind) & (True if rows is None else rows)
+    chosen = _usable_selection(selection, labels.filter(part), plan)
+    fit_rows, tail_rows = _parts(labels, part, plan)
     used, fitted = labels.filter(fit_rows | tail_rows), labels.filter(fit_rows)
-    chosen = _usable_selection(selection, labels, plan)
+    y, newer = _target(labels, fit_rows, plan.kind), _target(labels, tail_rows, plan.kind)
     if chosen and plan.kind == "classification":
-        check_classes(y[fit_rows])
-    inputs = _fit_inputs(features.filter(fit_rows), plan, chosen)
+        check_classes(y)
+    target_scale = 1.0
+    if plan.kind == "regression":
+        target_scale = float(y.std()) or 1.0
+        y, newer = y / target_scale, newer / target_scale
+    inputs, history = _fit_inputs(features.filter(fit_rows), plan, chosen), plan.params.history
     return Design(
         inputs=inputs,
-        X=inputs.transform(features.filter(fit_rows)),
-        y=y[fit_rows],
+        X=read_rows(inputs, features, fit_rows, history),
+        y=y,
         weight=sample_weights(fitted, plan.weights),
-        tail=(inputs.transform(features.filter(tail_rows)), y[tail_rows]) if tail_rows.any() else None,
+        tail=(read_rows(inputs, features, tail_rows, history), newer) if tail_rows.any() else None,
         target_scale=target_scale,
         training=_training(used, int(fit_rows.sum()), int(tail_rows.sum())),
         selection=chosen,
@@ -250,6 +278,7 @@ def prepare(features: pl.DataFrame, labels: pl.DataFrame, plan: RecipePlan, *, s
             Seen.of("weights", fitted),
             Seen.of("model", used),
         ),
+        history=history,
     )
 
 
@@ -285,6 +314,18 @@ def open_recipe(files: Files, *, feature_set_id: str) -> Recipe:
         raise
     except (ValueError, KeyError, TypeError) as error:
         raise BundleError("model bundle", f"cannot be opened ({error})", do="train the model again") from error
+
+
+def _parts(labels: pl.DataFrame, part: Mask, plan: RecipePlan) -> tuple[Mask, Mask]:
+    """The rows to fit on and, for a model that stops early, the newer ones it watches, among all rows."""
+    fit_rows, tail_rows = part.copy(), np.zeros_like(part)
+    if plan.params.stops_early:
+        fit_rows[part], tail_rows[part] = holdout_tail(labels.filter(part), plan.tail)
+    return fit_rows, tail_rows
+
+
+def _target(labels: pl.DataFrame, rows: Mask, kind: Kind) -> Target:
+    return labels.filter(rows)[TARGETS[kind]].to_numpy()
 
 
 def _usable_selection(selection: Selection, labels: pl.DataFrame, plan: RecipePlan) -> Selection | None:

@@ -1,6 +1,7 @@
 """Names and types of the columns that the stages hand to each other."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import polars as pl
 
@@ -34,7 +35,7 @@ LABELS = {
     "scale": pl.Float64,
     "label": pl.Int8,
 }
-PREDICTIONS = {
+PREDICTIONS: Mapping[str, Any] = {
     "entity": pl.String,
     "time": TIME,
     "label_end": TIME,

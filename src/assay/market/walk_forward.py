@@ -16,7 +16,8 @@ from assay.market.progress import Track, silent
 from assay.market.recipe import RECIPE, Recipe, RecipePlan, fit_recipe
 from assay.market.selection import Selection
 from assay.market.splits import Receipt, split_rows
-from assay.market.tables import KEY, PROBABILITIES, stack_by_model
+from assay.market.tables import KEY, OUTCOMES, PREDICTIONS, PROBABILITIES, stack_by_model
+from assay.market.workload import Kind
 
 RECEIPT = "receipt.json"
 SEEN = ("what", "last_time_seen", "last_label_end")
@@ -71,12 +72,19 @@ def validate(
         receipt = planned.receipt
         train, test = split_rows(labels, receipt)
         _check_split(labels.filter(train), receipt)
-        recipe = fit_recipe(features.filter(train), labels.filter(train), plan, selection=planned.selection)
-        out = recipe.predict(features.filter(test))
+        recipe = fit_recipe(features, labels, plan, selection=planned.selection, rows=train)
+        out = recipe.predict(features, test)
         tables.append(_predictions(labels.filter(test), out, receipt, plan))
         fold = recipe.dump() | {RECEIPT: _fit_receipt(recipe, receipt)}
         files |= {f"fold_{receipt.fold}/{name}": content for name, content in fold.items()}
     return pl.concat(tables).sort(KEY), files
+
+
+def no_predictions(kind: Kind) -> pl.DataFrame:
+    """The predictions table of a model that was left out: the columns of `validate`, and no row."""
+    dtype, more = (pl.Int8, PROBABILITIES) if kind == "classification" else (pl.Float64, ())
+    none = [pl.Series(name, [], dtype=dtype) for name in OUTCOMES] + [pl.Series(name, [], pl.Float64) for name in more]
+    return pl.DataFrame(schema=PREDICTIONS).with_columns(none)
 
 
 def importance_table(fold_files: Mapping[str, bytes]) -> pl.DataFrame:

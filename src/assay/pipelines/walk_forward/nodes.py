@@ -6,6 +6,7 @@ import polars as pl
 
 from assay.console import track
 from assay.market import walk_forward
+from assay.market.left_out import bundle_of_none, reasons
 from assay.market.models import ModelParams
 from assay.market.plan import Plan
 from assay.market.tables import stack_by_model
@@ -19,6 +20,8 @@ def validate(
 ) -> tuple[pl.DataFrame, Files]:
     """Out-of-sample predictions of one model, and the models of its folds with their receipts."""
     fixed = Plan.model_validate(plan)
+    if reason := fixed.left_out(model, params):
+        return walk_forward.no_predictions(fixed.kind), bundle_of_none(reason)
     features, labels = fixed.open(model_input)
     recipe = fixed.recipe(params, best.get(model, {}))
     return walk_forward.validate(features, labels, fixed.folds(), plan=recipe, track=track)
@@ -27,6 +30,11 @@ def validate(
 def collect(**predictions: pl.DataFrame) -> pl.DataFrame:
     """All out-of-sample predictions of a head, one model after the other."""
     return stack_by_model(predictions)
+
+
+def tell_left_out(**fold_models: Files) -> dict[str, str]:
+    """Why models take part in no fit of this run."""
+    return reasons(fold_models)
 
 
 def rank_features(**fold_models: Files) -> pl.DataFrame:

@@ -20,7 +20,8 @@ def _collect(head: Head) -> Pipeline:
     fold_models = {model: f"{model}/fold_models" for model in head.contenders}
     return Pipeline(
         [
-            node(nodes.collect, predictions, "oos", name="collect"),
+            node(nodes.collect, predictions, "raw_oos", name="collect"),
+            node(nodes.tell_left_out, fold_models, "left_out", name="tell_left_out"),
             node(nodes.rank_features, fold_models, "importance", name="rank_features"),
             node(nodes.collect_fits, fold_models, "fits", name="collect_fits"),
         ]
@@ -28,7 +29,7 @@ def _collect(head: Head) -> Pipeline:
 
 
 def create_pipeline(workloads: Iterable[Workload]) -> Pipeline:
-    """Per head: ``model_input``, ``plan``, ``best_params`` -> ``oos``, ``importance``, ``fits``."""
+    """Per head: ``model_input``, ``plan``, ``best_params`` -> ``raw_oos``, ``left_out``, ``importance``, ``fits``."""
     stage = "walk_forward"
     return total(
         total(place(_validate(m), stage, w.name, h.name, m) for m in h.contenders)
