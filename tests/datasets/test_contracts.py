@@ -81,6 +81,14 @@ def importance() -> pl.DataFrame:
     return stacked(pl.DataFrame(shares).cast({"fold": pl.Int32}))
 
 
+def shap_values() -> pl.DataFrame:
+    """Two rows of one model; a feature may be missing where its contribution is not."""
+    told = {"fold": [1, 1], "entity": ["A", "A"], "time": TIMES[:2], "feature": ["a", "b"]}
+    numbers = {"value": [0.5, None], "shap": [0.01, -0.02]}
+    types = {"fold": pl.Int32, "time": BARS["time"], "value": pl.Float32, "shap": pl.Float32}
+    return stacked(pl.DataFrame(told | numbers).cast(types)).head(2)
+
+
 def quarantine() -> pl.DataFrame:
     """A bar without an entity, a settlement without a time, and a daily value; with their faults."""
     return pl.DataFrame(
@@ -107,6 +115,7 @@ GOOD = {
     "Ledger": ledger(),
     "Decisions": decisions(),
     "Importance": importance(),
+    "ShapValues": shap_values(),
     "Quarantine": quarantine(),
 }
 
@@ -128,6 +137,13 @@ def check(name: str, table: Any) -> str:
 def test_a_good_table_passes(name: str) -> None:
     assert check(name, GOOD[name]) == ""
     assert check(name, GOOD[name].clear()) == ""
+
+
+def test_returns_may_have_bounds_and_no_decision_needs_them() -> None:
+    bounded = predictions(classes=False).with_columns(lower=pl.lit(None, pl.Float64), upper=pl.lit(0.1))
+    assert check("Predictions", bounded) == ""
+    assert "upper: finite" in check("Predictions", bounded.with_columns(upper=pl.lit(NAN)))
+    assert check("Decisions", decisions().with_columns(put("lower", None), put("upper", None))) == ""
 
 
 @pytest.mark.parametrize("table", [predictions(classes=False), stacked(predictions(classes=False))], ids=["one", "all"])
@@ -190,7 +206,8 @@ BAD = [
     ("Decisions", put("confidence", 0.3), "SHORT and LONG have at least 1/3 — 1 case"),
     ("Decisions", put("target_return", NAN), "target_return: finite"),
     ("Decisions", put("lower", float("-inf")), "lower: finite"),
-    ("Decisions", put("upper", None), "upper: not_nullable"),
+    ("Decisions", put("upper", NAN), "upper: finite"),
+    ("ShapValues", put("shap", None), "shap: not_nullable"),
     ("Decisions", put("upper", 0.0), "lower <= upper — 1 case"),
     ("Decisions", put("bundle_id", None), "bundle_id: not_nullable"),
     ("Decisions", put("feature_age", -1.0), "feature_age: greater_than_or_equal_to(0)"),

@@ -5,32 +5,44 @@ from typing import Any
 
 import pytest
 
-from assay.market.claim import check_claim, check_reporting
+from assay.market.claim import check_claim, check_profile, check_reporting
 from assay.market.errors import ConfigurationError
 from assay.market.evaluation import EvaluationRule
+from assay.market.plan import Learning, Profile
 from assay.market.verdict import Primary, VerdictRule
 from assay.market.workload import Head
 
 HEADS = (
     Head("signal", "classification", models=("forest",), baselines=("class_prior", "drift", "logistic")),
     Head("forward_return", "regression", models=("forest",), baselines=("zero", "drift")),
+    Head("interest", "regression", models=("network",), baselines=("zero",), traded=False),
 )
+ENSEMBLES = {"signal": ["stacking"], "forward_return": ["mean"]}
 CLAIM = {"head": "signal", "model": "forest", "metric": "direction_ic"}
 
 
 @pytest.mark.parametrize(
-    "claim", [CLAIM, CLAIM | {"model": "drift"}, CLAIM | {"head": "forward_return", "metric": "rank_ic"}]
+    "claim",
+    [
+        CLAIM,
+        CLAIM | {"model": "drift"},
+        CLAIM | {"head": "forward_return", "metric": "rank_ic"},
+        CLAIM | {"model": "logistic", "partner": "zero"},
+        CLAIM | {"model": "stacking", "partner": "mean"},
+    ],
 )
 def test_a_claim_that_fits_is_let_through(claim: dict[str, str]) -> None:
-    check_claim(HEADS, Primary(**claim))
+    check_claim(HEADS, Primary(**claim), ensembles=ENSEMBLES)
 
 
 @pytest.mark.parametrize(
     ("wrong", "expected"),
     [
         ({"head": "signl"}, "signal, forward_return"),
-        ({"model": "forst"}, "forest, drift"),
-        ({"model": "logistic"}, "forest, drift"),
+        ({"head": "interest"}, "signal, forward_return"),
+        ({"model": "forst"}, "forest, class_prior, drift, logistic, stacking"),
+        ({"model": "logistic"}, "forest, zero, drift, mean"),
+        ({"partner": "stacking"}, "forest, zero, drift, mean"),
         ({"metric": "sharpe"}, "direction_ic, direction_rank_ic"),
         ({"metric": "ic"}, "direction_ic, direction_rank_ic"),
     ],
@@ -41,7 +53,21 @@ def test_a_claim_that_cannot_be_judged_is_refused(wrong: dict[str, str], expecte
         rf"parameter 'primary.{field}': names what is not there\n  expected: one of {expected}\n  found: {value}\n"
     )
     with pytest.raises(ConfigurationError, match=message):
-        check_claim(HEADS, Primary(**CLAIM | wrong))
+        check_claim(HEADS, Primary(**CLAIM | wrong), ensembles=ENSEMBLES)
+
+
+def test_a_claim_about_a_model_that_takes_no_part_is_refused() -> None:
+    learning = Learning(profiles={"quick": Profile(leave_out=("network",))})
+    check_profile(Primary(**CLAIM), learning)
+    for wrong in ({"model": "network"}, {"partner": "network"}):
+        with pytest.raises(ConfigurationError, match=r"quick.leave_out[\s\S]*found: network"):
+            check_profile(Primary(**CLAIM | wrong), learning)
+
+
+def test_the_partner_decides_in_the_other_heads() -> None:
+    assert [Primary(**CLAIM).decides(head) for head in ("signal", "forward_return")] == ["forest", "forest"]
+    paired = Primary(**CLAIM, partner="drift")
+    assert [paired.decides(head) for head in ("signal", "forward_return")] == ["forest", "drift"]
 
 
 def test_a_report_that_fits_is_let_through() -> None:

@@ -14,6 +14,7 @@ from pandera.api.polars.types import PolarsData
 from assay.market.errors import DataError
 from assay.market.tables import (
     BARS,
+    BOUNDS,
     CLASS_NAMES,
     CLASSES,
     FEED,
@@ -136,7 +137,8 @@ def _rest(fixed: Mapping[str, object], dtype: type[pl.DataType]) -> Callable[[pl
 def _outcomes(table: pl.DataFrame) -> Columns:
     """Classes with their probabilities, or returns; told by the type of ``y_pred``."""
     if table.schema.get("y_pred") != pl.Int8:
-        return {"y_true": _number(), "y_pred": _number(nullable=False)}
+        bounds = {name: _number(required=False) for name in BOUNDS}
+        return {"y_true": _number(), "y_pred": _number(nullable=False)} | bounds
     classes = pa.Check.isin(CLASSES)
     total = _check("probabilities sum to 1", (pl.sum_horizontal(PROBABILITIES) - 1).abs() < ROUNDING)
     shares = {name: _number(pa.Check.in_range(0, 1), nullable=False) for name in PROBABILITIES[1:]}
@@ -178,7 +180,8 @@ _DECISIONS = {
     "time": pa.Column(TIME),
     "signal": pa.Column(pl.String, pa.Check.isin(CLASS_NAMES)),
     "confidence": _number(pa.Check.in_range(0, 1), nullable=False),
-    **{name: _number(nullable=False) for name in ("target_return", "lower", "upper")},
+    "target_return": _number(nullable=False),
+    **{name: _number() for name in BOUNDS},
     "bundle_id": pa.Column(pl.String),
     "feature_age": _number(_AT_LEAST_ZERO, nullable=False),
 }
@@ -192,6 +195,11 @@ _IMPORTANCE = _columns({"model": pl.String} | IMPORTANCE) | {
     "importance": _number(pa.Check.in_range(0, 1), nullable=False)
 }
 _RANKED = ("model", "fold", "feature")
+_SHAP_VALUES = {
+    **_columns({"model": pl.String, "fold": pl.Int32, "entity": pl.String, "time": TIME, "feature": pl.String}),
+    "value": _number(dtype=pl.Float32),
+    "shap": _number(dtype=pl.Float32, nullable=False),
+}
 _QUARANTINE = {
     "entity": pa.Column(pl.String, nullable=True),
     "reason": pa.Column(pl.String),
@@ -211,4 +219,5 @@ Oos = Contract({"model": pa.Column(pl.String)} | _PREDICTIONS, [_by_model(), *_P
 Ledger = Contract(_columns(LEDGER), [_by_model()])
 Decisions = Contract(_DECISIONS, _DECISION_CHECKS)
 Importance = Contract(_IMPORTANCE, [_check(f"unique by {', '.join(_RANKED)}", pl.struct(_RANKED).is_unique())])
+ShapValues = Contract(_SHAP_VALUES)
 Quarantine = Contract(_QUARANTINE, (), _as_removed)

@@ -24,11 +24,20 @@ class Claims:
 
 
 def _check(workload: Workload, asked: set[str], catalog: DataCatalog) -> None:
-    from assay.market.claim import check_claim, check_reporting
+    from assay.market.claim import check_claim, check_profile, check_reporting
 
     names = {name: f"params:{workload.name}.{name}" for name in ("primary", "evaluation", "verdict", "learning")}
     if names["primary"] in asked:
-        check_claim(workload.heads, catalog.load(names["primary"]))
+        check_claim(workload.heads, catalog.load(names["primary"]), ensembles=_ensembles(workload, catalog))
+    if {names["primary"], names["learning"]} <= asked:
+        check_profile(catalog.load(names["primary"]), catalog.load(names["learning"]))
     if {names["evaluation"], names["verdict"], names["learning"]} <= asked:
         folds = catalog.load(names["learning"]).splits.folds
         check_reporting(workload.heads, catalog.load(names["evaluation"]), catalog.load(names["verdict"]), folds=folds)
+
+
+def _ensembles(workload: Workload, catalog: DataCatalog) -> dict[str, list[str]]:
+    """Names of the ensembles by head: typed where a node of this run reads them, else as they were written."""
+    blocks = {head.name: f"params:{workload.name}.ensembles.{head.name}" for head in workload.heads}
+    found = {head: catalog.load(block) for head, block in blocks.items() if block in catalog}
+    return {head: list(getattr(block, "root", block)) for head, block in found.items()}

@@ -1,30 +1,51 @@
 """What is declared before a run has to fit together: checked before the first node, not after the last fit."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from assay.market.errors import ConfigurationError
 from assay.market.evaluation import EvaluationRule
 from assay.market.metrics import METRICS
+from assay.market.plan import Learning
 from assay.market.verdict import DIRECTION_METRICS, Primary, VerdictRule
 from assay.market.workload import Head
 
 
-def check_claim(heads: Sequence[Head], primary: Primary) -> None:
-    """The declared claim is about a head that exists, a model that every head has, and a measure of direction.
+def check_claim(heads: Sequence[Head], primary: Primary, *, ensembles: Mapping[str, Collection[str]]) -> None:
+    """The declared claim is about a head that is traded, models that its heads have, and a measure of direction.
 
     Args:
         heads: Heads of the workload.
         primary: The claim.
+        ensembles: By head the names of its ensembles.
 
     Raises:
         ConfigurationError: It is not; with the names that could be meant.
     """
-    by_name = {head.name: head for head in heads}
-    _require("primary.head", [primary.head], by_name)
-    common = set.intersection(*(set(head.contenders) for head in heads))
-    _require("primary.model", [primary.model], [name for name in heads[0].contenders if name in common])
-    measured = METRICS[by_name[primary.head].kind]
+    traded = {head.name: head for head in heads if head.traded}
+    _require("primary.head", [primary.head], traded)
+    for head in sorted(traded.values(), key=lambda head: head.name != primary.head):
+        there = [*head.contenders, *ensembles.get(head.name, ())]
+        asked = "model" if head.name == primary.head or primary.partner is None else "partner"
+        _require(f"primary.{asked}", [primary.decides(head.name)], there)
+    measured = METRICS[traded[primary.head].kind]
     _require("primary.metric", [primary.metric], [name for name in DIRECTION_METRICS if name in measured])
+
+
+def check_profile(primary: Primary, learning: Learning) -> None:
+    """The model that is judged takes part.
+
+    Raises:
+        ConfigurationError: The profile of the run leaves it out.
+    """
+    left_out = learning.profiles[learning.profile].leave_out
+    for name in (primary.model, primary.partner):
+        if name in left_out:
+            raise ConfigurationError(
+                f"parameter 'learning.profiles.{learning.profile}.leave_out'",
+                "names a model that the declared primary needs",
+                found=name,
+                do="choose another profile with --params profile=full, or another primary",
+            )
 
 
 def check_reporting(heads: Sequence[Head], evaluation: EvaluationRule, rule: VerdictRule, *, folds: int) -> None:

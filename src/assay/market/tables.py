@@ -45,6 +45,7 @@ PREDICTIONS: Mapping[str, Any] = {
     "scale": pl.Float64,
 }
 OUTCOMES = ("y_true", "y_pred")  # both Int8 (classes) or both Float64 (returns)
+BOUNDS = ("lower", "upper")  # of a return; null where nothing is known to judge by
 LEDGER = {
     "model": pl.String,
     "entity": pl.String,

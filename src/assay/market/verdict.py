@@ -56,13 +56,19 @@ class Primary(Parameters):
 
     Attributes:
         head: Head that is judged.
-        model: Model that is judged.
+        model: Model, or ensemble, that is judged.
         metric: How its direction is scored: ``direction_ic``, ``direction_rank_ic``, ``ic`` or ``rank_ic``.
+        partner: Model that decides beside it in the other heads; None = one of the same name.
     """
 
     head: str
     model: str
     metric: str = "direction_ic"
+    partner: str | None = None
+
+    def decides(self, head: str) -> str:
+        """The model that decides in a head."""
+        return self.model if head == self.head else self.partner or self.model
 
 
 class VerdictRule(Parameters):
