@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.market.errors import BundleError, DataError
-from assay.market.preprocess import Preprocessor, RawColumns, fit_preprocessor
+from assay.market.models.base import Lookback
+from assay.market.preprocess import Preprocessor, RawColumns, fit_preprocessor, read_rows
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 NAN, INF = float("nan"), float("inf")
@@ -123,3 +124,20 @@ def test_the_matrix_is_always_finite(values: list[float | None], scale: float) -
     state = fit_preprocessor(frame(a=[1, 2, 4]), ["a"])
     matrix = replace(state, scales=(scale,)).transform(frame(a=values))
     assert np.isfinite(matrix).all()
+
+
+def test_sequences_reach_back_over_rows_that_are_not_wanted_and_never_forward() -> None:
+    times = [datetime(2024, 1, 1, hour, tzinfo=UTC) for hour in (0, 1, 2, 5, 6)]
+    features = pl.DataFrame({"entity": ["A"] * 5 + ["B"] * 5, "time": times * 2, "a": np.arange(10, dtype=np.float32)})
+    inputs = fit_preprocessor(features, ["a"], standardise=False)
+    wanted = np.zeros(10, dtype=bool)
+    wanted[[2, 4, 6]] = True
+    found = read_rows(inputs, features, wanted, Lookback(3, timedelta(hours=1)))
+    steps = [[None if at < 0 else found.values[at, 0] for at in row] for row in found.index]
+    assert steps == [[0, 1, 2], [None, 3, 4], [None, 5, 6]]
+    assert found.last.ravel().tolist() == [2, 4, 6]
+    assert found.shape == (3, 1)
+    assert found[np.array([False, True, False])].index.tolist() == found.index[1:2].tolist()
+    no_gaps = read_rows(inputs, features, None, Lookback(3))
+    assert no_gaps.index[4].tolist() == [2, 3, 4]
+    assert read_rows(inputs, features, wanted, None).ravel().tolist() == [2, 4, 6]

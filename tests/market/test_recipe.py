@@ -361,3 +361,33 @@ def test_a_constant_return_is_no_division_by_zero(market: Any) -> None:
 def test_a_model_of_another_kind_is_refused(market: Any) -> None:
     with pytest.raises(ConfigurationError, match="model ridge: cannot predict a classification head"):
         fit_recipe(*market, plan("ridge"))
+
+
+def test_a_mask_of_rows_is_a_training_part(market: Any) -> None:
+    features, labels = market
+    rows = (labels["time"] < labels["time"].max() - timedelta(hours=80)).to_numpy()
+    part, known = features.filter(pl.Series(rows)), labels.filter(pl.Series(rows))
+    kept = chosen(part, known, plan())
+    masked = recipes.fit_recipe(features, labels, plan(), selection=kept, rows=rows)
+    cut = recipes.fit_recipe(part, known, plan(), selection=kept)
+    assert masked.dump() == cut.dump()
+    np.testing.assert_array_equal(masked.predict(features, ~rows), cut.predict(features.filter(pl.Series(~rows))))
+
+
+@pytest.mark.parametrize(("family", "kind"), [("xgboost", "classification"), ("lightgbm", "regression")])
+def test_explanations_add_up_in_the_unit_of_the_answer(family: str, kind: Kind, market: Any) -> None:
+    features, labels = market
+    recipe = fit_recipe(features, labels, plan(family, kind))
+    rows = (labels["time"] > labels["time"].max() - timedelta(hours=20)).to_numpy()
+    told, answers = recipe.explain(features, rows), recipe.predict(features, rows)
+    assert told is not None
+    assert told.values.shape[:2] == (rows.sum(), len(recipe.inputs.columns))
+    total = told.values.sum(axis=1) + told.base
+    if kind == "classification":
+        total = np.exp(total) / np.exp(total).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(total, answers, atol=2e-6)
+
+
+def test_a_model_that_reads_no_features_has_nothing_to_explain(market: Any) -> None:
+    features, labels = market
+    assert fit_recipe(features, labels, plan("class_prior")).explain(features) is None

@@ -72,9 +72,10 @@ def comparison_table(facts: "ReportFacts") -> "pl.DataFrame":
         facts: The facts of the report.
 
     Returns:
-        Grain: head, model, metric. Columns: ``role``, ``value`` with its interval ``low``, ``high`` on the common
-        folds, ``full_span``, ``fold_mean``, ``fold_std``, and the strongest ``baseline`` with ``difference`` (model
-        minus baseline), ``difference_low``, ``difference_high``. Null where undefined.
+        Grain: head, model, metric. Columns: ``role`` (model, ensemble, baseline or volatility_only), ``value`` with its
+        interval ``low``, ``high`` on the common folds, ``full_span``, ``fold_mean``, ``fold_std``, and the strongest
+        ``baseline`` with ``difference`` (model minus baseline), ``difference_low``, ``difference_high``. Null where
+        undefined.
     """
     import polars as pl
 
@@ -97,4 +98,4 @@ def _row(view: HeadView, model: str, metric: str) -> list[object]:
     versus = strongest(view, model, metric)
     against = [versus.baseline, versus.difference, versus.low, versus.high] if versus else [None] * 4
     interval = [estimate[name] for name in ("value", "low", "high")]
-    return [view.name, model, view.role(model), metric, *interval, *spread, *against]
+    return [view.name, model, view.part(model), metric, *interval, *spread, *against]

@@ -200,7 +200,12 @@ def check_rows(thing: str, rows: Iterable[object]) -> None:
 _ROWS: dict[str, tuple[str, ...]] = {
     "receipts": _RECEIPT,
     "importance": ("model", "feature", "mean", "std", "low", "high"),
-    "trials": ("model", "number", "score", "objective", "params"),
+    "trials": ("model", "number", "state", "score", "objective", "params"),
+    "folds of an ensemble": ("fold", "fitted_on", "rows", "weights", "fallback", "accepted_on", "gain"),
+    "folds of a calibration": ("fold", "fitted_on", "rows", "accepted_on", "accepted", "said"),
+    "reliability": ("class", "p", "share", "low", "high", "rows"),
+    "coverage": ("name", "rows", "coverage", "low", "high"),
+    "shap_sample": ("model", "feature", "value", "shap"),
     "bundles": ("model", "bundle_id", "training"),
     "features": _FEATURE,
     "disabled": ("name", "reason"),

@@ -16,6 +16,7 @@ from assay.report.contract import (
     known,
     need,
 )
+from assay.report.contract_stages import check_calibration, check_ensembles, check_explanation, check_search
 
 Facts = Mapping[str, Any]
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -27,15 +28,20 @@ class HeadFacts:
 
     Attributes:
         kind: ``classification`` or ``regression``.
+        profile: How much the run did: ``quick`` or ``full``, or a name of one's own.
+        traded: Whether a position earns what is predicted; otherwise there is no backtest and nothing about money.
         evaluation: Metrics, folds, curves and comparisons per model (grain: model, metric), with ``metric_info``.
         receipts: One mapping per walk-forward fold: times as ISO strings, row counts.
         label_manifest: Rows, labelled rows, nulls by cause, threshold, horizon, execution.
         importance: Grain model, feature: ``mean``, ``std``, ``low`` and ``high`` over the folds.
         backtest: Per model (and ``buy and hold``) ``performance`` and ``curve`` after costs.
-        trials: Grain model, trial number: ``score``, ``objective``, ``params``.
+        trials: Grain model, trial number: ``state`` (complete, pruned or failed), ``score`` (higher is better; None of
+            a failed one), ``objective``, ``params``.
+        searches: Per tuned model why its search ``stopped`` (None where nothing says so), and the ``spans`` it tried:
+            ``low``, ``high`` and ``log``, or ``options``, per parameter.
         best_params: Chosen parameters per tuned model.
         costs: Cost assumptions of the backtest, e.g. ``fee_bp``.
-        funding: How funding is charged, in one sentence.
+        funding: How funding is charged, in one sentence; empty without a backtest.
         bundles: One mapping per model fitted on all labelled rows: ``model``, ``bundle_id``, ``training``.
         min_coverage: Share of its training part on which a feature must be defined to enter a fold.
         selections: One mapping per fold, oldest first: ``fold``, ``rows``, ``kept``, ``dropped`` (reason per feature),
@@ -44,21 +50,29 @@ class HeadFacts:
             ``features``: how often each was chosen, its mean consensus rank and the spread of it.
         class_shares: One mapping per fold: ``fold`` and the class shares of its ``train`` and ``test`` rows; empty for
             a regression head.
-        fits: What every fit had seen: ``model``, ``fold``, ``what``, ``last_time_seen``, ``last_label_end``,
-            ``test_start``.
+        fits: What every fit had seen, those of ensembles and calibration included: ``model``, ``fold``, ``what``,
+            ``last_time_seen``, ``last_label_end``, ``test_start``.
         outer_trials: Configurations that had an out-of-sample result computed, ever.
+        ensembles: ``contenders`` (what each is made of, its weights fold by fold), and those ``left_out`` with reasons.
+        calibration: Per model how far its probabilities can be believed, or what its intervals cover.
+        explanation: Per model the features by mean size of their SHAP values, fold by fold.
+        shap_sample: Grain model, row, feature: ``value`` and ``shap``; at most 400 rows of one model.
+        left_out: Models of the head that took part in no fit, with the reason.
 
     Raises:
         DataError: Something that the page shows is missing.
     """
 
     kind: str
+    profile: str
+    traded: bool
     evaluation: Facts
     receipts: Sequence[Facts]
     label_manifest: Facts
     importance: Sequence[Facts]
     backtest: Facts
     trials: Sequence[Facts]
+    searches: Mapping[str, Facts]
     best_params: Mapping[str, Facts]
     costs: Facts
     funding: str
@@ -69,19 +83,26 @@ class HeadFacts:
     class_shares: Sequence[Facts]
     fits: Sequence[Facts]
     outer_trials: int
+    ensembles: Facts
+    calibration: Facts
+    explanation: Facts
+    shap_sample: Sequence[Facts]
+    left_out: Mapping[str, str]
 
     def __post_init__(self) -> None:
         """Refuse facts that are not whole."""
         check_evaluation(self.evaluation, self.kind)
         models = self.evaluation["models"]
-        check_backtest(self.backtest, [name for name in models if models[name]["role"] != "volatility_only"])
+        if self.traded:
+            check_backtest(self.backtest, [name for name in models if models[name]["role"] != "volatility_only"])
         need(
             "label_manifest",
             self.label_manifest,
             ("class_shares", "kind", "horizon", "threshold", "threshold_seen", "execution"),
         )
-        for thing in ("receipts", "importance", "trials", "bundles", "class_shares", "fits"):
+        for thing in ("receipts", "importance", "bundles", "class_shares", "fits"):
             check_rows(thing, getattr(self, thing))
+        self._check_stages()
         check_selection(self.selections, self.stability)
         folds = [receipt["fold"] for receipt in self.receipts]
         check_folds("selections", self.selections, folds)
@@ -89,6 +110,13 @@ class HeadFacts:
         for bundle in self.bundles:
             known("model of a bundle", bundle["model"], models)
             need(f"training of bundle {bundle['bundle_id']}", bundle["training"], ("rows", "last_label_end"))
+
+    def _check_stages(self) -> None:
+        models = self.evaluation["models"]
+        check_search(self.searches, self.trials)
+        check_ensembles(self.ensembles, models)
+        check_calibration(self.calibration, self.kind, models)
+        check_explanation(self.explanation, self.shap_sample)
 
 
 @dataclass(frozen=True)

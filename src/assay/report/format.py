@@ -127,6 +127,7 @@ _SPELLING = {
     "lightgbm": "LightGBM",
     "catboost": "CatBoost",
     "lstm": "LSTM",
+    "mlp": "MLP",
     "ic": "IC",
     "shap": "SHAP",
     "vix": "VIX",
@@ -148,6 +149,24 @@ def counted(count: int, one: str, many: str = "") -> str:
         many: The noun for several; ``one`` with an s when empty.
     """
     return f"{quantity(count)} {one if count == 1 else many or f'{one}s'}"
+
+
+def together(names: Iterable[str]) -> str:
+    """Write several identifiers as titles in one phrase: ``XGBoost, LightGBM and ridge``."""
+    *most, last = [title(name) for name in names]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def reasons(found: Mapping[str, str]) -> list[str]:
+    """Write one sentence per reason: ``MLP and LSTM: left out by the profile quick.``
+
+    Args:
+        found: The reason per identifier; those that share one stand together.
+    """
+    shared: dict[str, list[str]] = {}
+    for name, reason in found.items():
+        shared.setdefault(reason, []).append(name)
+    return [f"{opening(together(names))}: {prose(reason).rstrip('.')}." for reason, names in shared.items()]
 
 
 def percent(value: float) -> str:

@@ -5,23 +5,35 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
+from pydantic import RootModel
 
+from assay.market.models import ModelParams
 from assay.market.plan import Plan
 from assay.market.selection import stability
 from assay.market.splits import split_rows
 from assay.market.tables import CLASS_NAMES, CLASSES
+from assay.market.verdict import Primary
 from assay.report.facts import HeadFacts, ReportFacts
-from assay.report.format import counted
+from assay.report.figures.thin import evenly
+from assay.report.format import counted, reasons
+from assay.report.view import first_metric, ranked
 
 Document = Mapping[str, Any]
 REASONS = 2  # reasons for left-out features that are told before anything else
+SHAP_ROWS, SHAP_FEATURES = 400, 12  # what of an explanation goes into the page
+_ROW = ["fold", "time", "entity"]
+
+
+class Searched(RootModel[dict[str, ModelParams]]):
+    """Parameters of all models of a head, by name: what each search was allowed to try."""
 
 
 def head_findings(
     plan: Document,
     labels: pl.DataFrame,
-    backtest: Document,
-    importance: pl.DataFrame,
+    *,
+    params: Searched,
+    primary: Primary,
     **told: Any,  # noqa: ANN401
 ) -> dict[str, Any]:
     """Everything the page says about one head.
@@ -29,34 +41,84 @@ def head_findings(
     Args:
         plan: Plan of the head.
         labels: Its labels table, for the class shares of each fold.
-        backtest: What its models earned.
-        importance: Importance of each feature in each fold of each model.
-        told: ``metrics``, ``label_manifest``, ``fits``, ``best_params``, ``model_index`` and both trial ledgers.
+        params: Parameters of its models, for the ranges of their searches.
+        primary: The declared claim, which decides whose explanation is shown.
+        told: ``metrics``, ``label_manifest``, ``importance``, ``fits``, ``best_params``, ``model_index``,
+            ``inner_trials``, ``ensembles``, ``calibration``, ``explanation``, ``shap_values``, ``left_out``; of a head
+            that is traded also ``backtest`` and ``outer_trials``.
 
     Returns:
-        The fields of ``HeadFacts``.
+        The fields of ``HeadFacts``; ``fits`` are those of models, ensembles and calibration.
     """
-    best, ours = told["best_params"], _ids(told["best_params"])
-    fixed = Plan.model_validate(plan)
+    fixed, best = Plan.model_validate(plan), told["best_params"]
+    ours = {trial for found in best.values() for trial in found["trials"]}
     return {
         "kind": plan["kind"],
+        "profile": plan["learning"]["profile"],
         "evaluation": told["metrics"],
         "receipts": plan["receipts"],
         "label_manifest": told["label_manifest"],
-        "importance": _over_folds(importance),
-        "backtest": backtest["models"],
+        "importance": _over_folds(told["importance"]),
         "trials": [trial for trial in told["inner_trials"] if trial["id"] in ours],
+        "searches": {model: _search(params.root[model], found) for model, found in best.items()},
         "best_params": {model: found["values"] for model, found in best.items()},
-        "costs": backtest["costs"],
-        "funding": backtest["funding"],
         "bundles": told["model_index"],
         "min_coverage": plan["learning"]["selection"]["min_coverage"],
         "selections": _selections(fixed),
         "stability": stability(fixed.selections),
         "class_shares": _class_shares(fixed, labels) if fixed.kind == "classification" else [],
-        "fits": told["fits"],
-        "outer_trials": len(told["outer_trials"]),
+        "fits": [*told["fits"], *told["ensembles"]["fits"], *told["calibration"]["fits"]],
+        "shap_sample": shap_sample(told["shap_values"], told["explanation"], _explained(told, fixed.head, primary)),
+        **{name: told[name] for name in ("ensembles", "calibration", "explanation", "left_out")},
+        **_money(told),
     }
+
+
+def _money(told: Document) -> dict[str, Any]:
+    """What the models earned; nothing for a head whose target no position earns."""
+    backtest = told.get("backtest", {"models": {}, "costs": {}, "funding": ""})
+    return {
+        "traded": "backtest" in told,
+        "backtest": backtest["models"],
+        "costs": backtest["costs"],
+        "funding": backtest["funding"],
+        "outer_trials": len(told.get("outer_trials", ())),
+    }
+
+
+def _search(model: ModelParams, found: Document) -> dict[str, Any]:
+    spans = {name: span.model_dump(mode="json") for name, span in model.root.search.items()}
+    return {"stopped": found.get("stopped"), "spans": spans}
+
+
+def _explained(told: Document, head: str, primary: Primary) -> str | None:
+    """The best explained model: the declared one on its own head, else the first of those tried."""
+    evaluation, mine = told["metrics"], primary.head == head
+    order = ranked(evaluation, primary.metric if mine else first_metric(evaluation))
+    models = [*([primary.model] if mine else []), *order]
+    return next((model for model in models if model in told["explanation"]["models"]), None)
+
+
+def shap_sample(values: pl.DataFrame, explanation: Document, model: str | None) -> list[dict[str, Any]]:
+    """A sample of SHAP values that is small enough for a page.
+
+    Args:
+        values: Columns ``model, fold, entity, time, feature, value, shap``.
+        explanation: Per model its ``features``, largest first.
+        model: Whose values; None: nothing.
+
+    Returns:
+        Grain model, row, feature: ``value`` and ``shap``, None where undefined; the 12 largest features on at most 400
+        rows, evenly spread over folds and time.
+    """
+    if model is None:
+        return []
+    features = [feature["name"] for feature in explanation["models"][model]["features"][:SHAP_FEATURES]]
+    mine = values.filter((pl.col("model") == model) & pl.col("feature").is_in(features))
+    rows = mine.select(_ROW).unique().sort(_ROW)
+    kept = rows[evenly(rows.height, SHAP_ROWS)].with_row_index("row")
+    found = mine.join(kept, on=_ROW, maintain_order="right").select("model", "row", "feature", "value", "shap")
+    return found.with_columns(pl.col("value", "shap").cast(pl.Float64).fill_nan(None).round_sig_figs(5)).to_dicts()
 
 
 def report_facts(workload: str, *, summary: Document, about: Document, findings: Mapping[str, Document]) -> ReportFacts:
@@ -80,10 +142,6 @@ def report_facts(workload: str, *, summary: Document, about: Document, findings:
         audit=summary["audit"],
         manifest=about["manifest"],
     )
-
-
-def _ids(best_params: Document) -> set[str]:
-    return {trial for found in best_params.values() for trial in found["trials"]}
 
 
 def _selections(plan: Plan) -> list[dict[str, Any]]:
@@ -128,7 +186,8 @@ def _notes(about: Document, heads: Mapping[str, HeadFacts]) -> list[str]:
     return [
         *about["quality"]["notes"],
         *_disabled(about["catalogue"]["disabled"]),
-        *sorted({head.funding for head in heads.values()}),
+        *reasons({model: why for head in heads.values() for model, why in head.left_out.items()}),
+        *sorted({head.funding for head in heads.values() if head.traded}),
         _replayed(about["replay"]),
         f"{counted(tried, 'configuration')} {have} had an out-of-sample result computed so far, this run included.",
     ]

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+from assay.market.evaluation import VOLATILITY_ONLY
 from assay.report.facts import Facts, HeadFacts, ReportFacts
 from assay.report.format import is_number, percent, slug
 
-_ROLE_ORDER = {"model": 0, "volatility_only": 1, "baseline": 2}
+_ORDER = ("model", "ensemble", "volatility_only", "baseline")
 _MATTERING = {
     "classification": (
         "direction_ic",
@@ -60,9 +61,9 @@ class HeadView:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """All models: the lead, the other models, volatility-only twins, baselines."""
+        """All models: the lead, the other models, ensembles of them, volatility-only twins, baselines."""
         names = self.evaluation["models"]
-        return tuple(sorted(names, key=lambda name: (name != self.lead, _ROLE_ORDER[self.role(name)])))
+        return tuple(sorted(names, key=lambda name: (name != self.lead, _ORDER.index(self.part(name)))))
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -73,7 +74,7 @@ class HeadView:
     def twins(self) -> tuple[str, ...]:
         """Volatility-only twins of models other than the lead."""
         names = [name for name in self.models if self.role(name) == "volatility_only"]
-        return tuple(name for name in names if not name.startswith(self.lead))
+        return tuple(name for name in names if name != VOLATILITY_ONLY.format(self.lead))
 
     @property
     def confidence(self) -> str:
@@ -84,7 +85,7 @@ class HeadView:
     def metrics(self) -> tuple[str, ...]:
         """All metrics: those that matter, then the others as described."""
         described = self.evaluation["metric_info"]
-        ordered = dict.fromkeys((self.metric, *_MATTERING[self.facts.kind], *described))
+        ordered = dict.fromkeys((self.metric, *_MATTERING[self.evaluation["kind"]], *described))
         return tuple(name for name in ordered if name in described)
 
     @property
@@ -93,10 +94,15 @@ class HeadView:
         return self.metrics[:6]
 
     @property
+    def tried(self) -> tuple[str, ...]:
+        """Models and ensembles: the lead, then the others, best first on the metric that is read first."""
+        best_first = ranked(self.evaluation, self.metric)
+        return (self.lead, *(name for name in best_first if name != self.lead))
+
+    @property
     def top(self) -> tuple[str, ...]:
         """The lead and the two next best tried models: those that get large plots."""
-        tried = [name for name in self.models if self.role(name) == "model" and name != self.lead]
-        return (self.lead, *sorted(tried, key=self._rank)[:2])
+        return self.tried[:3]
 
     def model(self, name: str) -> Facts:
         """Return the evaluation of one model."""
@@ -107,6 +113,10 @@ class HeadView:
         """Return ``model``, ``volatility_only`` or ``baseline``."""
         return str(self.model(name)["role"])
 
+    def part(self, name: str) -> str:
+        """Return the role of a contender, or ``ensemble`` for one that is made of other models."""
+        return "ensemble" if name in self.facts.ensembles["contenders"] else self.role(name)
+
     def info(self, metric: str) -> MetricInfo:
         """Describe a metric."""
         found = self.evaluation["metric_info"][metric]
@@ -116,10 +126,27 @@ class HeadView:
         """Return ``{"value", "low", "high"}`` of a model on the common folds."""
         return dict(self.model(model)["metrics"][metric])
 
-    def _rank(self, model: str) -> tuple[float, str]:
-        value = self.estimate(model, self.metric)["value"]
-        sign = 1 if self.info(self.metric).lower_is_better else -1
-        return (sign * value if is_number(value) else float("inf"), model)
+
+def ranked(evaluation: Facts, metric: str) -> tuple[str, ...]:
+    """Models and ensembles of an evaluation, best first on a metric; those without a value come last.
+
+    Args:
+        evaluation: The evaluation of a head.
+        metric: One of its metrics.
+    """
+    sign = 1 if evaluation["metric_info"][metric]["better"] == "lower" else -1
+
+    def place(name: str) -> tuple[float, str]:
+        value = evaluation["models"][name]["metrics"][metric]["value"]
+        return (sign * value if is_number(value) else float("inf"), name)
+
+    return tuple(sorted((name for name, model in evaluation["models"].items() if model["role"] == "model"), key=place))
+
+
+def first_metric(evaluation: Facts) -> str:
+    """Return the metric that matters most among those of an evaluation."""
+    described = evaluation["metric_info"]
+    return next(str(name) for name in (*_MATTERING[evaluation["kind"]], *described) if name in described)
 
 
 def head_view(facts: ReportFacts, name: str) -> HeadView:
@@ -133,13 +160,8 @@ def head_view(facts: ReportFacts, name: str) -> HeadView:
         The view.
     """
     head = facts.heads[name]
-    declared = facts.primary["head"] == name
-    metric = str(facts.primary["metric"]) if declared else _first_metric(head)
-    view = HeadView(name, head, lead="", metric=metric, declared=declared)
-    lead = str(facts.primary["model"]) if declared else view.top[1] if len(view.top) > 1 else view.models[0]
-    return HeadView(name, head, lead=lead, metric=metric, declared=declared)
-
-
-def _first_metric(head: HeadFacts) -> str:
-    described = head.evaluation["metric_info"]
-    return next(str(name) for name in (*_MATTERING[head.kind], *described) if name in described)
+    if facts.primary["head"] == name:
+        return HeadView(name, head, str(facts.primary["model"]), str(facts.primary["metric"]), declared=True)
+    metric = first_metric(head.evaluation)
+    lead = next(iter((*ranked(head.evaluation, metric), *head.evaluation["models"])))
+    return HeadView(name, head, lead, metric, declared=False)

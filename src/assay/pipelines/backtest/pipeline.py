@@ -25,5 +25,5 @@ def _simulate(workload: Workload) -> Pipeline:
 
 
 def create_pipeline(workloads: Iterable[Workload]) -> Pipeline:
-    """Per head: ``bars``, ``oos``, ``plan`` -> ``ledger``, ``backtest``, ``outer_trials``."""
-    return total(place(_simulate(w), "backtest", w.name, h.name) for w in workloads for h in w.heads)
+    """Per traded head: ``bars``, ``oos``, ``plan`` -> ``ledger``, ``backtest``, ``outer_trials``."""
+    return total(place(_simulate(w), "backtest", w.name, h.name) for w in workloads for h in w.heads if h.traded)

@@ -11,7 +11,7 @@ from assay.market.plan import Plan
 from assay.market.trading import BUY_AND_HOLD
 from assay.market.verdict import Backtest, Primary, VerdictRule, verdict
 from assay.report import build_report, comparison_table
-from assay.report.gather import head_findings, report_facts
+from assay.report.gather import Searched, head_findings, report_facts
 
 Document = dict[str, Any]
 
@@ -19,12 +19,12 @@ Document = dict[str, Any]
 def evaluate(oos: pl.DataFrame, plan: Document, params: EvaluationRule) -> Document:
     """Every number about the predictions of one head."""
     fixed = Plan.model_validate(plan)
-    return evaluation.evaluate(oos, kind=fixed.kind, roles=fixed.roles, horizon=fixed.horizon, rule=params)
+    return evaluation.evaluate(oos, kind=fixed.kind, roles=fixed.present(oos), horizon=fixed.horizon, rule=params)
 
 
-def gather(**parts: Any) -> Document:  # noqa: ANN401
+def gather(primary: Primary, params: Searched, **parts: Any) -> Document:  # noqa: ANN401
     """Everything the page says about one head."""
-    return head_findings(**parts)
+    return head_findings(**parts, params=params, primary=primary)
 
 
 def judge(primary: Primary, rule: VerdictRule, *, audit: Document, replay: Document, **findings: Document) -> Document:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from kedro.pipeline import Pipeline, node
 
-from assay.market.workload import Workload
+from assay.market.workload import Head, Workload
 from assay.pipelines.placing import bind, place, total
 from assay.pipelines.reporting import nodes
 
@@ -12,23 +12,29 @@ FINDINGS = (
     "plan",
     "labels",
     "metrics",
-    "backtest",
     "importance",
     "label_manifest",
     "fits",
+    "left_out",
     "best_params",
     "model_index",
     "inner_trials",
-    "outer_trials",
+    "ensembles",
+    "calibration",
+    "explanation",
+    "shap_values",
 )
+MONEY = ("backtest", "outer_trials")
 ABOUT = {"quality": "quality", "catalogue": "feature_catalogue", "manifest": "manifest", "replay": "replay"}
 
 
-def _evaluate() -> Pipeline:
+def _evaluate(head: Head) -> Pipeline:
+    found = {noun: noun for noun in (*FINDINGS, *(MONEY if head.traded else ()))}
+    declared = {"primary": "params:primary", "params": "params:models.{0}"}
     return Pipeline(
         [
             node(nodes.evaluate, ["oos", "plan", "params:evaluation"], "metrics", name="evaluate"),
-            node(nodes.gather, {noun: noun for noun in FINDINGS}, "findings", name="gather"),
+            node(nodes.gather, declared | found, "findings", name="gather"),
         ]
     )
 
@@ -50,6 +56,6 @@ def create_pipeline(workloads: Iterable[Workload]) -> Pipeline:
     """Per head ``metrics`` and ``findings``; per workload ``summary``, ``report``, ``comparison``."""
     stage = "reporting"
     return total(
-        total(place(_evaluate(), stage, w.name, h.name) for h in w.heads) + place(_write(w), stage, w.name)
+        total(place(_evaluate(h), stage, w.name, h.name) for h in w.heads) + place(_write(w), stage, w.name)
         for w in workloads
     )

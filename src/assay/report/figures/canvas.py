@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 INK, MUTED, LINE, ACCENT, SURFACE = "#f0f101", "#f0f102", "#f0f103", "#f0f104", "#f0f105"
 SHORT, NEUTRAL, LONG, SOFT = "#f0f106", "#f0f107", "#f0f108", "#f0f109"
 BAD = "#f0f10a"
+RAMP = tuple(f"#f0f1{shade:02x}" for shade in range(16, 25))  # from faint to strong, for what grows
 _VARIABLES = {
     INK: "--ink",
     MUTED: "--muted",
@@ -29,6 +30,10 @@ _VARIABLES = {
     LONG: "--long",
     SOFT: "--soft",
     BAD: "--bad",
+}
+_MIXED = {
+    shade: f"color-mix(in oklab, var(--accent) {round(100 * (0.1 + 0.9 * place / (len(RAMP) - 1)))}%, var(--line))"
+    for place, shade in enumerate(RAMP)
 }
 THIRD = 308  # pixels a figure gets when three stand side by side
 _STYLE: dict[Any, object] = {
@@ -110,6 +115,8 @@ def _inline(svg: str, size: tuple[int, int], *, slug: str, label: str) -> Markup
     body = _compact(_own_ids(body, slug))
     for colour, variable in _VARIABLES.items():
         body = body.replace(colour, f"var({variable})")
+    for colour, mixed in _MIXED.items():
+        body = body.replace(colour, mixed)
     head = Markup('<svg role="img" aria-label="{}" viewBox="0 0 {} {}" width="{}" height="{}">')
     return head.format(label, *size, *size) + Markup(body)  # noqa: S704 -- matplotlib escapes its text
 
