@@ -339,3 +339,24 @@ def loaded_by(module: str, *names: str) -> list[str]:
     code = f"import sys, {module}; print(*sorted({set(names)} & sys.modules.keys()))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     return found.stdout.split()
+
+
+def test_options_are_shorthand_for_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr("assay.cli._run", lambda *_, params, **__: asked.append(params))
+    options = ("--symbol", "BTCUSDT", "--symbol", "ETHUSDT", "--days", "60", "--features", "50", "--profile", "full")
+    assert assay("run", "crypto", *options).exit_code == 0
+    assert assay("resume", "crypto", "--days", "60", "--params", "crypto.ingestion.days=30,crypto.x=1").exit_code == 0
+    assert assay("resume", "--profile", "full").exit_code == 0
+    block = {"ingestion": {"symbols": ["BTCUSDT", "ETHUSDT"], "days": 60}, "learning": {"selection": {"features": 50}}}
+    assert asked == [
+        {"profile": "full", "crypto": block},
+        {"crypto": {"ingestion": {"days": 30}, "x": 1}},
+        {"profile": "full"},
+    ]
+
+
+def test_an_option_about_a_workload_needs_its_name() -> None:
+    result = assay("resume", "--days", "60")
+    assert result.exit_code == 2
+    assert "--days: name the workload it is for" in result.output

@@ -1,20 +1,15 @@
 """The command ``assay``: ``kedro run`` for people with data of their own, and runs that go on where they stopped."""
 
 import copy
-import os
-import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import click
 
-from assay.market.errors import AssayError
+from assay.commands.project import clear_errors, open_project
 
 Command = Callable[..., None]
-NO_SUCH_PART = ("Pipeline does not contain", "Pipeline contains no nodes", "Failed to find the pipeline")  # by Kedro
-INTERRUPTED = 130  # what shells return after Ctrl-C
 
 
 @click.group()
@@ -32,7 +27,7 @@ class _ForKedro(click.Group):
         from kedro.framework.cli.project import run as kedro_run
 
         command = copy.copy(kedro_run)
-        command.callback = _clear_errors()(cast("Command", kedro_run.callback))
+        command.callback = clear_errors()(cast("Command", kedro_run.callback))
         command.params = [_with_lists(option) for option in kedro_run.params]
         return command
 
@@ -79,6 +74,10 @@ def _options(command: Command) -> Command:
     folder = click.Path(exists=True, file_okay=False, path_type=Path)
     for option in (
         click.option("--params", callback=_parse, default="", help="Parameters to change: a.b=1,c=[x,y]."),
+        click.option("--features", type=click.IntRange(min=1), help="How many features to choose for a fit."),
+        click.option("--days", type=click.IntRange(min=1), help="Only the newest days of the data."),
+        click.option("--symbol", multiple=True, help="Only this symbol; may be given again for more."),
+        click.option("--profile", help="How much a run does: quick or full."),
         click.option("--env", help="Configuration environment under conf/; with --data it is `files`."),
         click.option("--data", type=folder, help="Folder with your own data; docs/workloads says how it looks."),
     ):
@@ -89,20 +88,46 @@ def _options(command: Command) -> Command:
 @main.command()
 @click.argument("workload")
 @_options
-def run(workload: str, data: Path | None, env: str | None, params: dict[str, Any]) -> None:
+def run(workload: str, data: Path | None, env: str | None, **asked: Any) -> None:  # noqa: ANN401  as click gives them
     """Run all stages of WORKLOAD, or one stage of the workloads that run out of the box."""
-    _run([workload], data=data, env=env, params=params)
+    _run([workload], data=data, env=env, params=_wanted([workload], **asked))
 
 
 @main.command()
 @click.argument("workloads", nargs=-1)
 @_options
-def resume(workloads: Sequence[str], data: Path | None, env: str | None, params: dict[str, Any]) -> None:
+def resume(workloads: Sequence[str], data: Path | None, env: str | None, **asked: Any) -> None:  # noqa: ANN401
     """Go on after a stop or a change: rerun exactly what is missing, damaged or made of other inputs.
 
     Give the options of the run that is resumed; other parameters or data make outputs stale.
     """
-    _run(list(workloads), data=data, env=env, params=params, only_missing_outputs=True)
+    _run(list(workloads), data=data, env=env, params=_wanted(workloads, **asked), only_missing_outputs=True)
+
+
+def _wanted(
+    workloads: Sequence[str],
+    *,
+    params: dict[str, Any],
+    profile: str | None,
+    **block: Any,  # noqa: ANN401
+) -> dict[str, Any]:
+    """The parameters that the options stand for; those of ``--params`` win."""
+    from omegaconf import OmegaConf
+
+    names = {
+        "symbol": "ingestion.symbols",
+        "days": "ingestion.days",
+        "features": "learning.selection.features",
+    }
+    given = {names[name]: value for name, value in block.items() if value}
+    if given and not workloads:
+        raise click.UsageError(f"--{', --'.join(name for name in block if block[name])}: name the workload it is for")
+    wanted = OmegaConf.create({"profile": profile} if profile else {})
+    for workload in workloads:
+        for path, value in given.items():
+            OmegaConf.update(wanted, f"{workload}.{path}", list(value) if isinstance(value, tuple) else value)
+    values: dict[str, Any] = OmegaConf.to_container(OmegaConf.merge(wanted, params))  # type: ignore[assignment]
+    return values
 
 
 cli.add_command(resume)
@@ -115,8 +140,8 @@ def lineage(target: Path) -> None:
     from assay.lineage import build_lineage
 
     site = target.resolve()
-    with _clear_errors():
-        build_lineage(_open_project(), site)
+    with clear_errors():
+        build_lineage(open_project(), site)
     click.echo(f"lineage: {site / 'index.html'} (serve the folder: python -m http.server -d {target})")
 
 
@@ -130,8 +155,8 @@ def _run(
 ) -> None:
     if data:
         env, params = env or "files", params | {"data_dir": str(data.resolve())}
-    with _clear_errors():
-        project = _open_project()
+    with clear_errors():
+        project = open_project()
         from kedro.framework.session import KedroSession
         from kedro.runner import SequentialRunner
 
@@ -144,22 +169,6 @@ def _run(
             session.run(
                 pipeline_names=pipelines or None, runner=SequentialRunner(), only_missing_outputs=only_missing_outputs
             )
-
-
-def _open_project() -> Path:
-    from kedro.utils import find_kedro_project
-
-    project: Path | None = find_kedro_project(Path.cwd())
-    if project is None:
-        raise click.ClickException(
-            f"there is no Kedro project in {Path.cwd()} or above it: change into its folder first"
-        )
-    # Kedro looks for the log's configuration in the current folder only.
-    os.environ.setdefault("KEDRO_LOGGING_CONFIG", str(project / "conf" / "logging.yml"))
-    from kedro.framework.startup import bootstrap_project
-
-    bootstrap_project(project)
-    return project
 
 
 def _require_pipelines(names: Sequence[str]) -> None:
@@ -190,41 +199,3 @@ def _require_environment(project: Path, env: str | None) -> None:
         raise click.ClickException(
             f"there is no environment {env!r} in {project / 'conf'}; there are: {', '.join(there)}"
         )
-
-
-@contextmanager
-def _clear_errors() -> Iterator[None]:
-    """Show errors a user can act on without a traceback; all others keep theirs."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        click.echo("stopped; `assay resume` with the same options goes on from here", err=True)
-        raise click.exceptions.Exit(INTERRUPTED) from None
-    except Exception as error:
-        if message := _message(error):
-            raise click.ClickException(message) from error
-        raise
-
-
-def _message(error: BaseException) -> str | None:
-    """What a known error says, also from within the errors of Kedro that wrap it."""
-    from kedro.validation.exceptions import DataValidationError, ParameterValidationError
-
-    link: BaseException | None = error
-    while link is not None:
-        if isinstance(link, AssayError):
-            return str(link)
-        link = link.__cause__
-    if isinstance(error, ParameterValidationError):
-        return _plain(str(error))
-    if isinstance(error, ValueError) and str(error).startswith(NO_SUCH_PART):
-        return f"{error}\n  what to do: name a part of what is run; `kedro registry list` names all pipelines"
-    return str(error) if isinstance(error, DataValidationError) else None
-
-
-def _plain(text: str) -> str:
-    """What pydantic says, without the names of its classes and of its manual."""
-    text = re.sub(r" Failed to instantiate .*: \d+ validation errors? for .*", "", text)
-    text = re.sub(r"\n +For further information visit .*", "", text)
-    text = text.replace("Extra inputs are not permitted", "there is no such parameter").replace("Value error, ", "")
-    return re.sub(r" \[type=\w+, input_value=(.*), input_type=\w+\]", r"\n  found: \1", text)

@@ -1,0 +1,1 @@
+"""Commands of ``assay`` beside ``run`` and ``resume``."""
