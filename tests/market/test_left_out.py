@@ -1,14 +1,17 @@
 """Models that take part in no fit hand on a reason."""
 
+from datetime import UTC, datetime
+
 import polars as pl
 import pytest
 
 from assay.market.left_out import bundle_of_none, left_out, present, reasons
 from assay.market.models import ModelParams
-from assay.market.plan import Learning, Plan, Profile
-from assay.market.tables import stack_by_model
+from assay.market.plan import Learning, Plan, Profile, choose_features, make_plan
+from assay.market.prepared import assemble
+from assay.market.tables import KEY, LABELS, stack_by_model
 from assay.market.walk_forward import collect_fits, importance_table, no_predictions
-from assay.market.workload import Kind
+from assay.market.workload import Head, Kind
 
 BUNDLES = {"lstm": bundle_of_none("no torch"), "ridge": {"recipe.json": b"{}"}}
 
@@ -50,3 +53,17 @@ def test_a_profile_must_be_one_of_the_profiles() -> None:
 def test_what_is_made_of_the_answers_of_others_is_a_model() -> None:
     predictions = pl.DataFrame({"model": ["zero", "stacking", "ridge", "ridge"]})
     assert plan().present(predictions) == {"zero": "baseline", "stacking": "model", "ridge": "model"}
+
+
+def test_a_head_whose_data_are_absent_has_no_folds_and_no_models() -> None:
+    times = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 2)]
+    features = pl.DataFrame({"entity": ["A", "A"], "time": times, "a": [1.0, 2.0]})
+    unknown = [pl.lit(None, dtype).alias(name) for name, dtype in LABELS.items() if name not in KEY]
+    labels = features.select("entity", "time", *unknown)
+    head = Head("interest", "regression", ("ridge",), ("zero",), traded=False)
+    manifest = {"horizon": 3, "execution": {}, "absent": "these data have no interest"}
+    planned = choose_features(features, labels, make_plan(head, labels, manifest, "x", Learning()))
+    assert planned.receipts == ()
+    assert planned.selections == {}
+    assert planned.left_out("ridge", ModelParams.model_validate({"kind": "ridge"})) == manifest["absent"]
+    assert planned.open(assemble(features, labels))[0].equals(features)

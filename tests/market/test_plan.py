@@ -23,7 +23,7 @@ from assay.market.workload import Head
 
 HEAD = Head("signal", "classification", models=("lightgbm", "xgboost"), baselines=("class_prior",))
 EXECUTION = Execution(price="open", delay=2)
-MANIFEST = {"horizon": 3, "execution": EXECUTION.model_dump(mode="json"), "rows": 600}
+MANIFEST = {"horizon": 3, "execution": EXECUTION.model_dump(mode="json"), "rows": 600, "absent": None}
 WEIGHTS = WeightRule(kind="return_attribution", decay=0.5)
 LEARNING = Learning(
     seed=5,

@@ -36,7 +36,7 @@ def prepared() -> tuple[pl.DataFrame, Plan]:
     features = key.with_columns(pl.Series("useful", outcome + noise), pl.Series("noise", other))
     learning = Learning(splits=SplitRule(folds=2), selection=SelectionRule(methods=("univariate",), features=1))
     head = Head("signal", "classification", models=("logistic",), baselines=())
-    manifest = {"horizon": 1, "execution": {"price": "close", "delay": 1}}
+    manifest = {"horizon": 1, "execution": {"price": "close", "delay": 1}, "absent": None}
     return assemble(features, labels), make_plan(head, labels, manifest, "set-1", learning)
 
 

@@ -95,6 +95,7 @@ class Plan(Parameters):
             empty in a draft.
         rows: Hash of the features and labels that they were chosen on, which the leak audit had let through; empty in
             a draft.
+        absent: Why the data cannot be labelled, so that no model takes part; None where they are.
     """
 
     head: str
@@ -107,6 +108,7 @@ class Plan(Parameters):
     learning: Learning
     selections: dict[str, Selection] = Field(default_factory=dict)
     rows: str = ""
+    absent: str | None = None
 
     def open(self, model_input: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Features and labels to fit on, if they are those that the plan was made for.
@@ -157,6 +159,8 @@ class Plan(Parameters):
             model: Its name.
             params: Its parameters from configuration.
         """
+        if self.absent:
+            return self.absent
         if model in self.learning.profiles[self.learning.profile].leave_out:
             return f"left out by the profile {self.learning.profile}"
         return params.root.missing()
@@ -232,8 +236,9 @@ def make_plan(
         horizon=manifest["horizon"],
         execution=Execution.model_validate(manifest["execution"]),
         feature_set_id=feature_set_id,
-        receipts=tuple(plan_folds(labels, learning.splits)),
+        receipts=() if manifest["absent"] else tuple(plan_folds(labels, learning.splits)),
         learning=learning,
+        absent=manifest["absent"],
     )
 
 
@@ -280,7 +285,7 @@ def choose_features(features: pl.DataFrame, labels: pl.DataFrame, plan: Plan, *,
     """
     check_same_rows(features, labels)
     rule, task = plan.learning.selection, plan.learning.task(plan.kind)
-    parts = training_parts(labels, plan)
+    parts = {} if plan.absent else training_parts(labels, plan)
     selections = {
         name: select(features.filter(parts[name]), labels.filter(parts[name]), rule, task=task)
         for name in track(list(parts), "training parts")

@@ -6,6 +6,7 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
+from assay.market.errors import DataError
 from assay.market.execution import Execution
 from assay.market.labels import LabelRule, make_labels
 
@@ -34,3 +35,18 @@ def test_a_value_that_is_not_positive_is_missing(value: float | None, market: Pa
     assert labels["scale"][3:].is_finite().all()
     assert labels["scale"][30] == labels["scale"][29]  # no change into it
     assert labels["scale"][31] == labels["scale"][29]  # and none out of it
+
+
+def test_a_target_that_the_data_lack_is_an_error_unless_it_is_optional(market: Panel) -> None:
+    panel = market(lengths=(60,)).with_columns(interest=pl.lit(None, pl.Float64))
+    optional = LabelRule(**RULE.root.model_dump(exclude_none=True) | {"optional": True})
+    with pytest.raises(DataError, match="no row got a label"):
+        make_labels(panel, RULE, execution=Execution())
+    for without in (panel, panel.drop("interest")):
+        labels, manifest = make_labels(without, optional, execution=Execution())
+        assert manifest["absent"] == "these data have no interest"
+        assert (manifest["labelled"], manifest["horizon"], manifest["target"]) == (0, 3, "interest")
+        assert labels.select("entity", "time").equals(panel.select("entity", "time"))
+        assert labels.drop("entity", "time").null_count().row(0) == (60,) * 5
+    one = panel.with_columns(interest=pl.when(pl.int_range(pl.len()) >= 0).then(100.0 + pl.int_range(pl.len()) % 3))
+    assert make_labels(one, optional, execution=Execution())[1]["absent"] is None

@@ -65,7 +65,7 @@ def gather(known: Mapping[str, Any], workload: Workload) -> Evidence:
     return Evidence(
         features=known["features"],
         catalogue=known["catalogue"],
-        labels={head.name: known[head.name] for head in workload.heads},
+        labels={head.name: known[head.name] for head in workload.heads if head.traded},
         feeds={feed: known[feed] for feed in workload.feeds},
     )
 

@@ -22,13 +22,21 @@ class Forecast(ThresholdRule):
     Attributes:
         horizon: Bars ahead.
         target: Column of the panel, e.g. ``close`` or ``open_interest_amount``.
+        optional: Whether data without a value of the target are no error: then nothing is labelled, and the head takes
+            no part.
     """
 
     kind: Literal["forecast"] = "forecast"
     horizon: int = Field(default=5, ge=1)
     target: str = "close"
+    optional: bool = False
 
     fills = False
+
+    def absent(self, panel: pl.DataFrame) -> str | None:
+        """The data hold no value of the target."""
+        held = self.target in panel.columns and panel[self.target].null_count() < panel.height
+        return None if held or not self.optional else f"these data have no {self.target}"
 
     @property
     def longest(self) -> int:

@@ -12,7 +12,7 @@ from assay.market.execution import Execution
 from assay.market.labels.kinds import LabelRule
 from assay.market.labels.rule import BEYOND, Floats, KindRule, Market, Mask, Outcomes, Sides
 from assay.market.labels.threshold import Threshold, sides, threshold_of
-from assay.market.tables import CLASS_NAMES, CLASSES, PRICES
+from assay.market.tables import CLASS_NAMES, CLASSES, KEY, LABELS, PRICES
 
 CAUSES = ("tail", "gap", "jump", "price", "volatility")
 
@@ -38,12 +38,15 @@ def make_labels(
         filling bars, ``scale`` is ``sigma_t * sqrt(longest)``, known at t), and its manifest: kind, target, whether it
         can be traded, threshold and what that has seen, rows, labelled, nulls by cause, the returns of the ``jump``
         rows, class shares, what the kind has to say, and the parameters. ``horizon`` is the longest span in bars.
+        Where a rule allows its target to be missing, no row has a label, and ``absent`` says why.
 
     Raises:
         ConfigurationError: No entity has enough bars for one label, the panel lacks a column, or ``before`` is needed.
         DataError: There are enough bars, but no row got a label, or none to estimate the threshold on.
     """
     own = rule.root
+    if reason := own.absent(panel):
+        return _unlabelled(panel), _blank(panel, own, execution) | {"absent": reason}
     _check_columns(panel, own, execution)
     _check_length(panel, own, execution)
     market = Market.of(panel, own, measured=own.reads(execution)[0])
@@ -149,13 +152,9 @@ def _manifest(
             found=f"{labels.height} rows, not labelled because of {nulls}",
             do="look at the largest cause: gap -> raise max_gap, volatility -> lower volatility_span or load more bars",
         )
-    return {
-        "kind": rule.kind,
-        "target": rule.target_of(execution),
-        "tradable": rule.target_of(execution) in PRICES,
+    return _blank(labels, rule, execution) | {
         "threshold": threshold.value,
         "threshold_seen": threshold.seen.isoformat() if threshold.seen else None,
-        "rows": labels.height,
         "labelled": label.len(),
         "nulls": nulls,
         "jump_returns": _jump_returns(outcomes.forward_return[cause == CAUSES.index("jump")]),
@@ -163,7 +162,28 @@ def _manifest(
             name: (label == code).sum() / label.len() for code, name in zip(CLASSES, CLASS_NAMES, strict=True)
         },
         **rule.told(outcomes, kept),
-        **rule.model_dump(exclude={"kind", "target", "threshold", "max_gap"}, exclude_none=True),
+    }
+
+
+def _unlabelled(panel: pl.DataFrame) -> pl.DataFrame:
+    unknown = [pl.lit(None, dtype).alias(name) for name, dtype in LABELS.items() if name not in KEY]
+    return panel.select(*KEY, *unknown)
+
+
+def _blank(rows: pl.DataFrame, rule: KindRule, execution: Execution) -> dict[str, Any]:
+    """What is known of labels before the first is made."""
+    return {
+        "kind": rule.kind,
+        "target": rule.target_of(execution),
+        "tradable": rule.target_of(execution) in PRICES,
+        "threshold": None,
+        "threshold_seen": None,
+        "rows": rows.height,
+        "labelled": 0,
+        "nulls": {},
+        "class_shares": {},
+        "absent": None,
+        **rule.model_dump(exclude={"kind", "target", "threshold", "max_gap", "optional"}, exclude_none=True),
         "horizon": rule.longest,
         "max_gap_hours": rule.max_gap / timedelta(hours=1),
         "execution": execution.model_dump(),

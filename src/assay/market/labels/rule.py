@@ -83,6 +83,10 @@ class KindRule(Parameters):
         """Column of the panel whose change is the outcome."""
         return execution.price
 
+    def absent(self, panel: pl.DataFrame) -> str | None:  # noqa: ARG002
+        """Why these data cannot be labelled, where that is no error; else None."""
+        return None
+
     def reads(self, execution: Execution) -> tuple[str, ...]:
         """Columns of the panel, the first of which sigma is measured on."""
         return ("close", execution.price)

@@ -32,7 +32,8 @@ def label(
 
 def plan(labels: pl.DataFrame, manifest: Document, catalogue: Document, params: Learning, *, head: Head) -> Document:
     """Everything that is fixed before the first fit, but for the selection of features."""
-    check_tradable(manifest)
+    if head.traded:
+        check_tradable(manifest)
     return make_plan(head, labels, manifest, catalogue["feature_set_id"], params).model_dump(mode="json")
 
 

@@ -13,7 +13,7 @@ def _audit(workload: Workload) -> Pipeline:
     rules = {"params": "params:features", "rule": "params:leak_audit"}
     tables = {"panel": "panel", "features": "features", "catalogue": "feature_catalogue"}
     feeds = {feed: feed for feed in workload.feeds}
-    labels = {head.name: f"{head.name}/labels" for head in workload.heads}
+    labels = {head.name: f"{head.name}/labels" for head in workload.heads if head.traded}
     return Pipeline(
         [node(bind(nodes.audit, workload=workload), rules | tables | feeds | labels, "audit", name="audit")]
     )
