@@ -14,6 +14,8 @@ STAGES = (
     "selection",
     "tuning",
     "walk_forward",
+    "ensemble",
+    "explanation",
     "training",
     "predict",
     "backtest",

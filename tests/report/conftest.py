@@ -44,17 +44,26 @@ CLASS_MODELS = {
     "xgboost": "model",
     "lightgbm": "model",
     "random_forest": "model",
+    "stacking": "model",
+    "soft_voting": "model",
+    "meta": "model",
     "xgboost (volatility only)": "volatility_only",
     "lightgbm (volatility only)": "volatility_only",
     "random_forest (volatility only)": "volatility_only",
+    "stacking (volatility only)": "volatility_only",
+    "soft_voting (volatility only)": "volatility_only",
+    "meta (volatility only)": "volatility_only",
     "class_prior": "baseline",
     "last_sign": "baseline",
     "logistic": "baseline",
 }
+MEMBERS = ("xgboost", "lightgbm", "random_forest")
+ENSEMBLES = ("stacking", "soft_voting", "meta")
 RETURN_MODELS = {
     "xgboost": "model",
     "lightgbm": "model",
     "random_forest": "model",
+    "stacking": "model",
     "zero": "baseline",
     "ridge": "baseline",
 }
@@ -225,13 +234,150 @@ def _importance(names: list[str]) -> list[dict[str, Any]]:
     ]
 
 
+SPANS = {
+    "learning_rate": {"low": 0.01, "high": 0.3, "log": True},
+    "layers": {"options": [[64, 32], [128, 64], [256, 128, 64]]},
+    "max_depth": {"low": 3.0, "high": 10.0, "log": False},
+    "min_child_weight": {"low": 5.0, "high": 200.0, "log": True},
+    "subsample": {"low": 0.5, "high": 1.0, "log": False},
+}
+
+
 def _trials(names: list[str]) -> list[dict[str, Any]]:
+    """Forty trials per model, some pruned, one failed; only the learning rate matters, and is best near 0.05."""
     rng = np.random.default_rng(2)
+    return [_trial(rng, model, number) for model in names for number in range(40)]
+
+
+def _trial(rng: np.random.Generator, model: str, number: int) -> dict[str, Any]:
+    rate = float(np.exp(rng.uniform(np.log(0.01), np.log(0.3))))
+    score = float(-1.06 - 0.02 * np.log10(rate / 0.05) ** 2 + 0.002 * rng.normal() - (0.5 if number == 5 else 0))
+    state = "failed" if number == 13 else "pruned" if number % 6 == 4 else "complete"
+    params = {
+        "learning_rate": rate,
+        "layers": SPANS["layers"]["options"][int(rng.integers(3))],  # type: ignore[index]
+        "max_depth": int(rng.integers(3, 11)),
+        "min_child_weight": float(np.exp(rng.uniform(np.log(5), np.log(200)))),
+        "subsample": float(rng.uniform(0.5, 1)),
+    }
+    return {
+        "id": f"{model}-{number}", "model": model, "number": number, "state": state, "params": params,
+        "score": None if state == "failed" else score, "raw": None, "objective": "log_loss",
+    }  # fmt: skip
+
+
+def _searches(names: list[str]) -> dict[str, Any]:
+    stops = ("patience", "trials", "seconds")
+    return {name: {"stopped": stop, "spans": SPANS} for name, stop in zip(names, stops, strict=True)}
+
+
+def _step(fold: int | None, kind: str, members: tuple[str, ...]) -> dict[str, Any]:
+    """Equal weights until there are two older folds; on fold 4 the fitted ones gain nothing."""
+    even = dict.fromkeys(members, 1 / len(members))
+    step: dict[str, Any] = {"fitted_on": [], "rows": 0, "weights": even, "fallback": None, "accepted_on": None}
+    step["gain"] = None
+    last = (fold or FOLDS[-1] + 1) - 1
+    if kind == "meta":
+        step["weights"] = None
+    if kind in ("stacking", "meta") and last < 2:
+        step["fallback"] = "equal weights: no two older folds to fit and to accept others on"
+    elif kind == "stacking":
+        learned = {member: weight + 0.02 * last for member, weight in zip(members, (0.7, 0.31, -0.06), strict=True)}
+        step |= {"fitted_on": list(range(1, last)), "rows": 950 * last, "accepted_on": last, "gain": 0.0021}
+        step |= {"weights": learned} if fold != 4 else {"fallback": "equal weights: fitted ones gain nothing on fold 3"}
+        step["gain"] = -0.0004 if fold == 4 else step["gain"]
+    elif kind == "meta":
+        step |= {"fitted_on": list(range(1, last + 1)), "rows": 310 * last}
+    return ({} if fold is None else {"fold": fold}) | step
+
+
+def _contender(kind: str, members: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "kind": kind, "members": list(members), "absent": {"mlp": "left out by the profile quick"} if len(members) > 1
+        else {}, "folds": [_step(fold, kind, members) for fold in FOLDS], "final": _step(None, kind, members),
+    }  # fmt: skip
+
+
+def _ensembles(names: list[str]) -> dict[str, Any]:
+    contenders = {name: _contender(name, MEMBERS[:1] if name == "meta" else MEMBERS) for name in names}
+    reason = "1 of 3 members there, 2 needed; without mlp (left out by the profile quick)"
+    return {"contenders": contenders, "left_out": {"mean": reason}, "fits": []}
+
+
+def _calibration(models: list[str]) -> dict[str, Any]:
+    rng = np.random.default_rng(4)
+    return {
+        "kind": "classification", "method": "dirichlet", "final": dict.fromkeys(models), "fits": [],
+        "models": {name: _calibrated(rng, name) for name in models},
+    }  # fmt: skip
+
+
+def _calibrated(rng: np.random.Generator, name: str) -> dict[str, Any]:
+    accepted = name == "xgboost"
+    folds: list[dict[str, Any]] = [
+        {"fold": 1, "fitted_on": [], "rows": 0, "accepted_on": None, "accepted": False, "brier_before": None,
+         "brier_after": None, "said": "no older folds to fit and to accept on"},
+        {"fold": 4, "fitted_on": [1, 2], "rows": 1840, "accepted_on": 3, "accepted": accepted,
+         "brier_before": 0.6412, "brier_after": 0.6391 if accepted else 0.6417,
+         "said": "the Brier score of fold 3 falls" if accepted else "no gain on fold 3"},
+    ]  # fmt: skip
+    bins = []
+    for label, centre in (("SHORT", 0.27), ("NEUTRAL", 0.42), ("LONG", 0.31)):
+        for p in np.linspace(centre - 0.12, centre + 0.12, 10):
+            share, rows = float(p + 0.02 * rng.normal()), int(rng.integers(250, 320))
+            ends = {"share": share, "low": share - 0.05, "high": share + 0.05}
+            bins.append({"class": label, "p": float(p), "rows": rows} | ends)
+    value, said = (0.012, "an error of 0.0120 is not beyond 0.0190") if accepted else (0.031, "miscalibrated")
+    return {
+        "folds": folds, "brier": {"raw": 0.6421, "calibrated": 0.6395 if accepted else 0.6421},
+        "reliability": bins, "ece": {"value": value, "null_95": 0.019, "said": said},
+    }  # fmt: skip
+
+
+def _intervals(models: list[str]) -> dict[str, Any]:
+    rng = np.random.default_rng(6)
+    months = [f"{2009 + n // 12}-{n % 12 + 1:02d}" for n in range(60)]
+    return {
+        "kind": "regression", "method": "adaptive conformal", "coverage": 0.9, "final": dict.fromkeys(models),
+        "fits": [],
+        "models": {
+            name: {
+                **_covered(rng, 2856, 0.012), "mean_width": 0.081, "infinite": 37,
+                "by_volatility": [{"name": third} | _covered(rng, 952, 0.02) for third in ("calm", "usual", "wild")],
+                "by_entity": [{"name": entity} | _covered(rng, 1428, 0.02) for entity in ("NASDAQ", "SP500")],
+                "by_month": [{"name": month} | _covered(rng, 42, 0.07) for month in months],
+            }
+            for name in models
+        },
+    }  # fmt: skip
+
+
+def _covered(rng: np.random.Generator, rows: int, room: float) -> dict[str, Any]:
+    coverage = min(1.0, float(0.9 + 0.6 * room * rng.normal()))
+    return {"rows": rows, "coverage": coverage, "low": coverage - room, "high": min(1.0, coverage + room)}
+
+
+def _explanation(names: list[str], unit: str) -> dict[str, Any]:
+    listed = [f"alpha_{n}" for n in range(1, 21)]
+    steady = {"spearman": 0.71, "low": 0.55, "high": 0.86, "pairs": [[0, 1, 0.71]], "top": 10, "overlap": 0.66}
+    found = {
+        "rows": 1000, "folds": list(FOLDS), "unit": unit, "gap": 1e-7, "stability": {**steady, "chance": 0.4,
+        "same_sign": 0.8}, "features": [
+            {"name": name, "mean_abs": [0.1 * 0.9**place] * 5, "rank": [place + 1] * 5, "direction": [0.4] * 5,
+             "mean": 0.1 * 0.9**place, "share": 0.114 * 0.9**place}
+            for place, name in enumerate(listed)
+        ],
+    }  # fmt: skip
+    return {"models": dict.fromkeys(names, found), "left_out": {"last_sign": "reads no features"}}
+
+
+def _shap_sample(model: str) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(9)
     return [
-        {"model": model, "number": number, "score": float(0.01 + 0.012 * rng.normal()), "objective": "direction_ic",
-         "params": {"max_depth": int(rng.integers(3, 10)), "learning_rate": float(rng.uniform(0.01, 0.3))}}
-        for model in names
-        for number in range(25)
+        {"model": model, "row": row, "feature": f"alpha_{feature}", "value": float(value),
+         "shap": float(0.1 * 0.9**feature * value + 0.02 * rng.normal())}
+        for feature in range(1, 13)
+        for row, value in enumerate(rng.normal(size=200))
     ]  # fmt: skip
 
 
@@ -347,7 +493,9 @@ def leaking_audit(*, verdict: str = "FAIL", allowed: bool = True) -> dict[str, A
 
 def _head(kind: str) -> HeadFacts:
     roles = CLASS_MODELS if kind == "classification" else RETURN_MODELS
-    tuned = [name for name, role in roles.items() if role == "model"]
+    made = [name for name in ENSEMBLES if name in roles]
+    tuned = [name for name, role in roles.items() if role == "model" and name not in made]
+    judged = [*tuned, *made]
     manifest = {
         "rows": 10062, "labelled": 10040, "nulls": {"tail": 10, "gap": 8, "jump": 4}, "horizon": 5,
         "kind": "fixed_horizon", "threshold": 0.43, "threshold_seen": _iso(3640),
@@ -357,12 +505,15 @@ def _head(kind: str) -> HeadFacts:
     selections = _selections()
     return HeadFacts(
         kind=kind,
+        profile="quick",
+        traded=True,
         evaluation=_evaluation(kind),
         receipts=_receipts(),
         label_manifest=manifest,
         importance=_importance(tuned),
         backtest=_backtest([name for name, role in roles.items() if role != "volatility_only"]),
         trials=_trials(tuned),
+        searches=_searches(tuned),
         bundles=[
             {
                 "model": name,
@@ -373,13 +524,18 @@ def _head(kind: str) -> HeadFacts:
         ],
         costs={"fee_bp": 1.0, "half_spread_bp": 0.5},
         funding="Positions pay no funding.",
-        best_params={name: {"max_depth": 4, "learning_rate": 0.0437, "trees": 320} for name in tuned},
+        best_params={name: {"max_depth": 4, "learning_rate": 0.0437, "layers": [128, 64]} for name in tuned},
         min_coverage=0.5,
         selections=selections,
         stability=stability({f"fold {found['fold']}": _selection_of(found) for found in selections}),
         class_shares=_class_shares() if kind == "classification" else [],
         fits=_fits(tuned),
         outer_trials=len(roles),
+        ensembles=_ensembles(made),
+        calibration=_calibration(judged) if kind == "classification" else _intervals(judged),
+        explanation=_explanation(tuned, "log-odds" if kind == "classification" else "return"),
+        shap_sample=_shap_sample(tuned[0]),
+        left_out=dict.fromkeys(("mlp", "lstm"), "left out by the profile quick"),
     )
 
 

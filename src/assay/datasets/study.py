@@ -36,7 +36,7 @@ class Study(AtomicFile):
         from optuna.storages.journal import JournalFileBackend, JournalStorage
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        path = Path(self._filepath)
+        path = Path(self._filepath).resolve()  # another process may work in another folder
         lock = _JournalLock(path)
         lock.acquire()
         lock.release()
@@ -62,6 +62,10 @@ class _JournalLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._held = ExitStack()
+
+    def __reduce__(self) -> tuple[type["_JournalLock"], tuple[Path]]:
+        """In another process: a lock of its own on the same journal, held by nobody."""
+        return _JournalLock, (self._path,)
 
     def acquire(self) -> bool:
         """Wait for the journal, then cut off what a killed writer left unfinished."""

@@ -1,18 +1,24 @@
 """Serving: decisions for the newest bars, and the proof that serving equals the batch."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 from pydantic import Field
 
-from assay.market.bundles import Champions
+from assay.market.bundles import Champion, Champions
+from assay.market.ensembles.decider import Answers
+from assay.market.execution import Execution
 from assay.market.features import FeatureRule, recompute
+from assay.market.labels import LabelRule
+from assay.market.labels.rule import Market
 from assay.market.models import called
 from assay.market.models.base import Floats, class_codes
 from assay.market.parameters import Parameters
-from assay.market.tables import CLASS_NAMES, CLASSES, KEY
+from assay.market.splits import Mask
+from assay.market.tables import CLASS_NAMES, KEY
 
 
 class PredictRule(Parameters):
@@ -20,11 +26,24 @@ class PredictRule(Parameters):
 
     Attributes:
         replay: Newest timestamps whose features are recomputed one by one, each from the rows known at that time.
-        coverage: Nominal coverage of ``lower`` .. ``upper`` around the target return.
     """
 
     replay: int = Field(default=10, ge=1)
-    coverage: float = Field(default=0.9, gt=0, lt=1)
+
+
+@dataclass(frozen=True)
+class Live:
+    """Rows as they are served.
+
+    Attributes:
+        features: Features of the newest timestamps, each computed as it would have been at that time.
+        batch: Features of the batch, for the rows before those.
+        scale: Standard deviation expected for the outcome of each row, see `live_scale`.
+    """
+
+    features: pl.DataFrame
+    batch: pl.DataFrame
+    scale: pl.DataFrame
 
 
 def live_features(
@@ -51,50 +70,90 @@ def live_features(
     return pl.concat(served).sort(KEY)
 
 
-def decide(live: pl.DataFrame, champions: Champions, oos: pl.DataFrame, *, coverage: float) -> pl.DataFrame:
-    """Decisions for the newest bar of every entity.
+def live_scale(panel: pl.DataFrame, rule: LabelRule, *, execution: Execution) -> pl.DataFrame:
+    """The standard deviation that is expected for the outcome of each decision: ``sigma_t * sqrt(horizon)``.
+
+    The same as the column ``scale`` of the labels, from the panel alone: at t it reads rows up to t.
 
     Args:
-        live: Features of the newest timestamps.
-        champions: The recipes that decide.
-        oos: Out-of-sample predictions of the target's head; their errors of the champion's recipe give the interval.
-        coverage: Nominal coverage of the interval; quantiles of past out-of-sample errors, not conditional on
-            volatility.
+        panel: The panel, sorted by entity and time.
+        rule: Labels of the head.
+        execution: Delay and price field of its labels.
+
+    Returns:
+        Columns ``entity, time, scale``, one row per panel row; null where it is undefined.
+    """
+    own = rule.root
+    market = Market.of(panel, own, measured=own.reads(execution)[0])
+    return panel.select(*KEY, market.scale.alias("scale"))
+
+
+def decide(live: Live, champions: Champions) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """Decisions for the newest bar of every entity.
+
+    A calibrator is not used when the champion's raw scores of all rows that are served lie outside the range that it
+    was fitted on: there it would extrapolate.
+
+    Args:
+        live: Rows to serve.
+        champions: What decides.
 
     Returns:
         One row per entity: ``entity, time, signal, confidence, target_return, lower, upper, bundle_id, feature_age``.
-        ``signal`` is the class that is called, as in the out-of-sample predictions; ``confidence`` is its probability.
-        ``feature_age`` is in hours behind the newest bar of any entity. An entity without a bar among the newest
-        timestamps gets no decision.
+        ``signal`` is the class that is called, as in the out-of-sample predictions. ``confidence`` is the calibrated
+        probability of that class, or P(right) of a call that a second stage let through. ``lower`` and ``upper`` bound
+        the return; null where nothing is known to bound it by. ``feature_age`` is in hours behind the newest bar of any
+        entity. An entity without a bar among the newest timestamps gets no decision.
+        And what was decided by: by role ``model, bundle_id``, for the signal ``calibrator`` (applied, dropped, none)
+        with what is to be said about it.
     """
-    newest = live.sort("time").group_by("entity", maintain_order=True).last().sort("entity")
-    features = newest.select(live.columns)
-    signals, confidence = _signals(champions.signal.recipe.predict(features))
-    target = champions.target.recipe.predict(features)
-    low, high = _error_band(oos.filter(pl.col("model") == champions.target.model), coverage=coverage)
-    return features.select(
+    table, rows = with_history(live.features, live.batch, rows=champions.lookback)
+    served = table.filter(rows)
+    calls, calibrator = _calls(champions.signal, champions.signal.decider.answer(table, rows))
+    decided = served.select(KEY).with_columns(
+        pl.Series("signal", _names(calls.values), dtype=pl.String),
+        pl.Series("confidence", confidence(calls), dtype=pl.Float64),
+        pl.Series("target_return", champions.target.predict(table, rows), dtype=pl.Float64),
+    )
+    bounded = _bounded(decided.join(live.scale, on=KEY, how="left", maintain_order="left"), champions.target)
+    newest = bounded.sort("time").group_by("entity", maintain_order=True).last().sort("entity")
+    return newest.select(
         *KEY,
-        pl.Series("signal", signals, dtype=pl.String),
-        pl.Series("confidence", confidence, dtype=pl.Float64),
-        pl.Series("target_return", target, dtype=pl.Float64),
-        pl.Series("lower", target + low, dtype=pl.Float64),
-        pl.Series("upper", target + high, dtype=pl.Float64),
+        *("signal", "confidence", "target_return", "lower", "upper"),
         pl.lit(f"{champions.signal.bundle_id}+{champions.target.bundle_id}").alias("bundle_id"),
         ((pl.col("time").max() - pl.col("time")).dt.total_seconds() / 3600).alias("feature_age"),
-    )
+    ), _told(champions, calibrator)
 
 
-def _signals(probabilities: Floats) -> tuple[list[str], Floats]:
-    """Name and probability of the class that is called for each row."""
-    codes = class_codes(called(probabilities))
-    return [CLASS_NAMES[code] for code in codes], probabilities[np.arange(len(codes)), codes]
+def confidence(answers: Answers) -> Floats:
+    """How sure a call is: P(right) where a second stage let a call through, else the probability of the class called.
+
+    Args:
+        answers: Probabilities, and P(right) where it is known.
+    """
+    codes = class_codes(called(answers.values))
+    chosen = answers.values[np.arange(len(codes)), codes]
+    side = codes != CLASS_NAMES.index("NEUTRAL")
+    return np.where(side & ~np.isnan(answers.right), answers.right, chosen)
 
 
-def _error_band(oos: pl.DataFrame, *, coverage: float) -> tuple[float, float]:
-    errors = oos.filter(pl.col("y_true").is_not_null()).select(pl.col("y_true") - pl.col("y_pred")).to_series()
-    tail = (1 - coverage) / 2
-    low, high = np.quantile(errors.to_numpy(), (tail, 1 - tail))
-    return float(low), float(high)
+def with_history(live: pl.DataFrame, batch: pl.DataFrame, *, rows: int) -> tuple[pl.DataFrame, Mask]:
+    """Put the rows that a model looks back on before the rows that are served.
+
+    Args:
+        live: Features as served, newest timestamps.
+        batch: Features of the batch, sorted by entity and time.
+        rows: Rows of an entity that a model reads to answer one, that one included.
+
+    Returns:
+        A features table sorted by entity and time, and the mask of its served rows.
+    """
+    if rows == 1:
+        return live, np.ones(live.height, dtype=bool)
+    first = live["time"].min()
+    before = batch.filter(pl.col("time") < first).group_by("entity", maintain_order=True).tail(rows - 1)
+    table = pl.concat([before.select(live.columns), live]).sort(KEY)
+    return table, (table["time"] >= first).to_numpy()
 
 
 def replay(live: pl.DataFrame, features: pl.DataFrame, champions: Champions) -> dict[str, object]:
@@ -103,20 +162,58 @@ def replay(live: pl.DataFrame, features: pl.DataFrame, champions: Champions) -> 
     Args:
         live: Features as served, newest timestamps.
         features: Features of the batch.
-        champions: Recipes whose predictions are compared too.
+        champions: What decides; its answers are compared too.
 
     Returns:
         Rows and timestamps compared, and whether features and predictions are equal to the bit; predictions are equal
         only if the signals served are also the classes that the batch calls.
     """
-    batch = features.join(live.select(KEY), on=KEY, how="semi").sort(KEY).select(live.columns)
-    served = live.sort(KEY)
-    signal, target = champions.signal.recipe, champions.target.recipe
-    classes = [CLASSES[CLASS_NAMES.index(name)] for name in _signals(signal.predict(served))[0]]
+    served, rows = with_history(live.sort(KEY), features, rows=champions.lookback)
+    wanted = features.select(KEY).join(live.select(KEY).with_columns(wanted=True), on=KEY, how="left")
+    in_batch = wanted["wanted"].fill_null(value=False).to_numpy()
+    batch = features.select(live.columns)
+    signal, target = champions.signal, champions.target
+    probabilities, expected = signal.predict(served, rows), signal.predict(batch, in_batch)
     return {
-        "rows": served.height,
-        "timestamps": served["time"].n_unique(),
-        "features_equal": served.equals(batch),
-        "predictions_equal": np.array_equal(classes, called(signal.predict(batch)))
-        and all(np.array_equal(recipe.predict(served), recipe.predict(batch)) for recipe in (signal, target)),
+        "rows": live.height,
+        "timestamps": live["time"].n_unique(),
+        "features_equal": served.filter(rows).equals(batch.filter(in_batch)),
+        "predictions_equal": np.array_equal(probabilities, expected)
+        and _names(probabilities) == [CLASS_NAMES[code] for code in class_codes(called(expected))]
+        and np.array_equal(target.predict(served, rows), target.predict(batch, in_batch)),
     }
+
+
+def _names(probabilities: Floats) -> list[str]:
+    """Name of the class that is called for each row."""
+    return [CLASS_NAMES[code] for code in class_codes(called(probabilities))]
+
+
+def _calls(champion: Champion, raw: Answers) -> tuple[Answers, dict[str, str]]:
+    """The calls of a champion, calibrated if its calibrator can be used, and what is to be said about that."""
+    if champion.state is None:
+        return raw, {"calibrator": "none", "said": "No calibrator was accepted: probabilities are those of the model."}
+    if not champion.covers(raw):
+        said = "The newest scores lie outside the range of the calibrator: probabilities are those of the model."
+        return raw, {"calibrator": "dropped", "said": said}
+    said = "Probabilities are calibrated by the out-of-sample answers of the last folds."
+    return champion.calibrated(raw), {"calibrator": "applied", "said": said}
+
+
+def _bounded(decided: pl.DataFrame, champion: Champion) -> pl.DataFrame:
+    """The columns lower and upper; null without a state, without a scale, or where the interval is infinite."""
+    from assay.market.conformal import interval
+
+    low = high = np.full(decided.height, np.nan)
+    if champion.state is not None:
+        scale = decided["scale"].fill_null(np.nan).to_numpy()
+        low, high = interval(champion.state, decided["target_return"].to_numpy(), scale)
+    bounds = pl.DataFrame({"lower": low, "upper": high})
+    finite = bounds.select(pl.when(pl.all_horizontal(pl.all().is_finite())).then(pl.all()))
+    return decided.with_columns(finite)
+
+
+def _told(champions: Champions, calibrator: dict[str, str]) -> dict[str, Any]:
+    roles = {"signal": champions.signal, "target": champions.target}
+    named = {role: {"model": found.model, "bundle_id": found.bundle_id} for role, found in roles.items()}
+    return named | {"signal": named["signal"] | calibrator}

@@ -31,7 +31,8 @@ def sequence_index(keys: pl.DataFrame, lookback: int, *, max_gap: timedelta | No
     starts = keys.select(new | gap.fill_null(value=False)).to_series().to_numpy()
     position = np.arange(keys.height, dtype=np.int32)
     first = np.maximum.accumulate(np.where(starts, position, np.int32(0)))
-    index = position[:, None] + np.arange(1 - lookback, 1, dtype=np.int32)
+    steps = np.arange(1 - lookback, 1, dtype=np.int32)
+    index = np.add.outer(position, steps).astype(np.int32, copy=False)
     index[index < first[:, None]] = -1
     return index
 

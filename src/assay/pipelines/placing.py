@@ -13,7 +13,7 @@ from kedro.pipeline import Pipeline
 
 PER_HEAD = (
     "labels label_manifest model_input draft plan best_params inner_trials raw_oos left_out importance fits "
-    "combined ensembles oos calibration shap_values explanation model_index champion "
+    "combined ensembles second_stages oos calibration shap_values explanation model_index champion "
     "ledger backtest outer_trials metrics findings"
 )
 PER_MODEL = "trials predictions fold_models model"

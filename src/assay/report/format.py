@@ -158,7 +158,7 @@ def together(names: Iterable[str]) -> str:
 
 
 def reasons(found: Mapping[str, str]) -> list[str]:
-    """Write one sentence per reason: ``MLP and LSTM: left out by the profile quick.``
+    """Write one sentence per reason, such as ``MLP and LSTM: left out by the profile quick.``.
 
     Args:
         found: The reason per identifier; those that share one stand together.

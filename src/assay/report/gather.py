@@ -60,8 +60,8 @@ def head_findings(
         "label_manifest": told["label_manifest"],
         "importance": _over_folds(told["importance"]),
         "trials": [trial for trial in told["inner_trials"] if trial["id"] in ours],
-        "searches": {model: _search(params.root[model], found) for model, found in best.items()},
-        "best_params": {model: found["values"] for model, found in best.items()},
+        "searches": {model: _search(params.root[model], found) for model, found in best.items() if found["trials"]},
+        "best_params": {model: found["values"] for model, found in best.items() if found["trials"]},
         "bundles": told["model_index"],
         "min_coverage": plan["learning"]["selection"]["min_coverage"],
         "selections": _selections(fixed),
@@ -108,17 +108,19 @@ def shap_sample(values: pl.DataFrame, explanation: Document, model: str | None) 
         model: Whose values; None: nothing.
 
     Returns:
-        Grain model, row, feature: ``value`` and ``shap``, None where undefined; the 12 largest features on at most 400
-        rows, evenly spread over folds and time.
+        Grain model, row, feature: ``value`` and ``shap``, None where undefined; the 12 largest features, largest first,
+        each on the same rows: at most 400, evenly spread over folds and time.
     """
     if model is None:
         return []
-    features = [feature["name"] for feature in explanation["models"][model]["features"][:SHAP_FEATURES]]
-    mine = values.filter((pl.col("model") == model) & pl.col("feature").is_in(features))
+    names = [feature["name"] for feature in explanation["models"][model]["features"][:SHAP_FEATURES]]
+    largest = pl.DataFrame({"feature": names}, schema={"feature": pl.String}).with_row_index("place")
+    mine = values.filter(pl.col("model") == model)
     rows = mine.select(_ROW).unique().sort(_ROW)
     kept = rows[evenly(rows.height, SHAP_ROWS)].with_row_index("row")
-    found = mine.join(kept, on=_ROW, maintain_order="right").select("model", "row", "feature", "value", "shap")
-    return found.with_columns(pl.col("value", "shap").cast(pl.Float64).fill_nan(None).round_sig_figs(5)).to_dicts()
+    found = mine.join(kept, on=_ROW).join(largest, on="feature").sort("place", "row")
+    written = pl.col("value", "shap").cast(pl.Float64).fill_nan(None).round_sig_figs(5)
+    return found.select("model", "row", "feature", written).to_dicts()
 
 
 def report_facts(workload: str, *, summary: Document, about: Document, findings: Mapping[str, Document]) -> ReportFacts:

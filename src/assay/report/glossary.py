@@ -26,7 +26,8 @@ GLOSSARY = {
     "the size of moves and forgets the direction.",
     "directional accuracy": "Share of calls on the right side. Tradable: over all rows called LONG or SHORT. "
     "On moves: over rows that also moved, which nobody knows beforehand.",
-    "coverage": "Share of rows on which the model made a call at all.",
+    "coverage": "Share of rows on which the model made a call at all; of prediction intervals the share of outcomes "
+    "that lie inside.",
     "horizon": "Number of bars between entering and leaving the position a label describes.",
     "label end": "Time at which the return of a label is known; a row may train a model only if this lies before the "
     "test part begins.",
@@ -53,5 +54,24 @@ GLOSSARY = {
     "class prior": "Always predicts the class shares seen in training.",
     "slippage": "Cost of not trading at the mid price: half the spread by default.",
     "funding": "Periodic payment between the long and short side of a perpetual future.",
+    "ensemble": "One answer made of those of several models.",
+    "stacking": "An ensemble whose weights are learned from the models' out-of-sample answers.",
+    "soft voting": "An ensemble that averages probabilities, with weights fixed beforehand.",
+    "meta-label": "Whether a call of a first model was right; a second model learns it and holds back calls that are "
+    "probably wrong (Lopez de Prado 2018).",
+    "out of sample": "On rows that nothing which is judged there had seen.",
+    "calibration": "Whether probabilities mean what they say: what is given 40 % should come in 40 of 100 cases.",
+    "ECE": "Expected calibration error: mean distance between the probability given and the share that came true. "
+    "Even perfect probabilities show some, so it is held against what chance gives.",
+    "Brier score": "Mean squared distance of the probabilities from what happened; 0 is perfect, lower is better.",
+    "prediction interval": "Range that should hold the outcome with the stated probability.",
+    "conformal interval": "A prediction interval whose width comes from past errors, so that it needs no assumption "
+    "about how errors are distributed; an adaptive one follows a changing market (Gibbs and Candès 2021).",
+    "SHAP": "Splits one answer of a model into what each feature added to it; the parts add up to the answer "
+    "(Lundberg and Lee 2017).",
+    "trial": "One set of parameters that the search tried.",
+    "pruned": "Given up early, because it did worse than most trials at the same point.",
+    "patience": "Number of trials without a better one after which the search stops.",
+    "profile": "How much a run does: quick leaves out slow models and searches little, full does everything.",
     "trivial": "A level that a naive forecast reaches as well; reaching it proves nothing.",
 }

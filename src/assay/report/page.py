@@ -12,8 +12,12 @@ from assay.report.facts import ReportFacts
 from assay.report.format import percent, slug, title
 from assay.report.glossary import GLOSSARY
 from assay.report.sections.audit import audit_block
+from assay.report.sections.calibration import calibration_block
 from assay.report.sections.classes import class_block
 from assay.report.sections.costs import cost_block
+from assay.report.sections.coverage import coverage_block
+from assay.report.sections.ensembles import ensemble_block
+from assay.report.sections.explanation import explanation_block
 from assay.report.sections.features import feature_block
 from assay.report.sections.folds import fold_block
 from assay.report.sections.hero import hero
@@ -34,12 +38,16 @@ if TYPE_CHECKING:
 
 _HEAD_SECTIONS: tuple[Callable[[HeadView], Block], ...] = (
     model_comparison,
+    ensemble_block,
     skill_block,
     cost_block,
     fold_block,
     class_block,
+    calibration_block,
     regression_block,
+    coverage_block,
     importance_block,
+    explanation_block,
     selection_block,
     split_block,
     tuning_block,

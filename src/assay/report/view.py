@@ -94,10 +94,14 @@ class HeadView:
         return self.metrics[:6]
 
     @property
+    def best_first(self) -> tuple[str, ...]:
+        """Models and ensembles, best first on the metric that is read first."""
+        return ranked(self.evaluation, self.metric)
+
+    @property
     def tried(self) -> tuple[str, ...]:
-        """Models and ensembles: the lead, then the others, best first on the metric that is read first."""
-        best_first = ranked(self.evaluation, self.metric)
-        return (self.lead, *(name for name in best_first if name != self.lead))
+        """The same with the lead in front."""
+        return (self.lead, *(name for name in self.best_first if name != self.lead))
 
     @property
     def top(self) -> tuple[str, ...]:

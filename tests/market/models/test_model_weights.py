@@ -11,12 +11,14 @@ from assay.market.workload import Kind
 LEARNERS: dict[str, dict[str, Any]] = {
     "xgboost": {"n_estimators": 25, "max_depth": 3, "min_child_weight": 1, "threads": 1},
     "lightgbm": {"n_estimators": 25, "num_leaves": 6, "min_child_samples": 5, "threads": 1},
+    "catboost": {"iterations": 25, "depth": 3, "threads": 1},
+    "hist_gradient_boosting": {"max_iter": 25, "max_leaf_nodes": 6, "min_samples_leaf": 5, "threads": 1},
     "random_forest": {"n_estimators": 20, "min_samples_leaf": 5, "max_samples": 0.5, "threads": 1},
     "logistic": {"C": 1.0},
     "ridge": {"alpha": 1.0},
 }
 NAIVE = ("class_prior", "zero", "drift", "last_sign")
-KINDS: tuple[Kind, ...] = ("classification", "regression")
+KINDS: tuple[Kind, ...] = ("classification", "regression", "binary")
 
 
 def pairs(families: Any) -> list[tuple[str, Kind]]:
@@ -29,11 +31,14 @@ def rows(kind: Kind, n: int = 500, seed: int = 0) -> tuple[np.ndarray, np.ndarra
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, 3)).astype(np.float32)
     y = X[:, 1] * np.where(np.arange(n) < n // 2, 1, -1) + 0.3 * rng.standard_normal(n)
-    return X, np.where(np.abs(y) > 0.5, np.sign(y), 0).astype(np.int8) if kind == "classification" else y
+    classes = {"classification": np.where(np.abs(y) > 0.5, np.sign(y), 0), "binary": y > 0}
+    return X, classes[kind].astype(np.int8) if kind in classes else y
 
 
 def fitted(family: str, kind: Kind, weight: np.ndarray | None, tail: Any = None) -> Model:
     params = ModelParams.model_validate({"kind": family} | LEARNERS.get(family, {})).root
+    if missing := params.missing():
+        pytest.skip(missing)
     model = build(params, kind, seed=0)
     model.fit(*rows(kind), tail, weight=weight)
     return model
@@ -67,7 +72,7 @@ def test_rows_of_no_weight_change_nothing_that_is_learned_from_the_others(family
     assert lean(fitted(family, kind, only_older), kind) > 0.6
 
 
-@pytest.mark.parametrize("family", ["xgboost", "lightgbm"])
+@pytest.mark.parametrize("family", ["xgboost", "lightgbm", "catboost", "hist_gradient_boosting"])
 def test_weights_and_a_tail_go_together(family: str) -> None:
     older = np.where(np.arange(500) < 250, 1.9, 0.1)
     model = fitted(family, "regression", older, rows("regression", 200, seed=3))

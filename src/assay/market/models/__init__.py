@@ -4,10 +4,12 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, RootModel
 
-from assay.market.errors import ConfigurationError
+from assay.market.errors import AssayError, BundleError, ConfigurationError
 from assay.market.models.base import Files, Model, ModelRule, Range, called
 from assay.market.models.baselines import ClassPrior, Drift, LastSign, Zero
+from assay.market.models.catboost import CatBoost
 from assay.market.models.forest import RandomForest
+from assay.market.models.hist_gradient_boosting import HistGradientBoosting
 from assay.market.models.lightgbm import LightGBM
 from assay.market.models.linear import Logistic, Ridge
 from assay.market.models.xgboost import XGBoost
@@ -19,7 +21,17 @@ __all__ = ["Files", "Model", "ModelParams", "ModelRule", "Range", "build", "call
 class ModelParams(
     RootModel[
         Annotated[
-            XGBoost | LightGBM | RandomForest | Logistic | Ridge | ClassPrior | Zero | Drift | LastSign,
+            XGBoost
+            | LightGBM
+            | CatBoost
+            | HistGradientBoosting
+            | RandomForest
+            | Logistic
+            | Ridge
+            | ClassPrior
+            | Zero
+            | Drift
+            | LastSign,
             Field(discriminator="kind"),
         ]
     ]
@@ -38,9 +50,11 @@ def build(params: ModelRule, kind: Kind, *, seed: int) -> Model:
         seed: Seed of everything the fit draws at random.
 
     Raises:
-        ConfigurationError: The family cannot predict such a head.
+        ConfigurationError: The family cannot predict such a head, or its library is not installed.
     """
     _check_head(params, kind)
+    if missing := params.missing():
+        raise ConfigurationError(f"model {params.kind}", f"cannot be fitted here: {missing}")
     return params.create(kind, seed=seed)
 
 
@@ -49,10 +63,20 @@ def restore(params: ModelRule, kind: Kind, files: Files) -> Model:
 
     Raises:
         ConfigurationError: The family cannot predict such a head.
-        BundleError: A file is missing, damaged, or holds a type that is not trusted.
+        BundleError: A file is missing, damaged, or holds a type that is not trusted; or the family's library is not
+            installed.
     """
     _check_head(params, kind)
-    return params.restore(files, kind)
+    if missing := params.missing():
+        raise BundleError(f"model {params.kind}", f"cannot be opened here: {missing}")
+    try:
+        return params.restore(files, kind)
+    except AssayError:
+        raise
+    except Exception as error:  # every library has its own for a file that is damaged
+        raise BundleError(
+            f"model {params.kind}", f"cannot be opened ({error})", expected="the files of its bundle", do="train again"
+        ) from error
 
 
 def _check_head(params: ModelRule, kind: Kind) -> None:

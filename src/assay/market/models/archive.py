@@ -100,13 +100,16 @@ def _types(schema: Any) -> Iterator[str]:  # noqa: ANN401
 
 
 def _renumber(schema: Any) -> dict[str, str]:  # noqa: ANN401
-    """Replace object ids and file names in place by running numbers; gives the new name of each file."""
-    numbers: dict[int, int] = {}
+    """Replace object ids and file names in place by running numbers; gives the new name of each file.
+
+    Whether two equal numbers or texts are one object is a matter of chance, and of no meaning: each gets its own id.
+    """
+    numbers: dict[object, int] = {}
     files: dict[str, str] = {}
-    number: Callable[[int], int] = lambda key: numbers.setdefault(key, len(numbers))  # noqa: E731
+    number: Callable[[object], int] = lambda key: numbers.setdefault(key, len(numbers))  # noqa: E731
     for node in _nodes(schema):
         if "__id__" in node:
-            node["__id__"] = number(node["__id__"])
+            node["__id__"] = number(object() if node.get("is_json") else node["__id__"])
         if "file" in node:
             old = PurePosixPath(node["file"])
             node["file"] = files.setdefault(str(old), f"{number(int(old.stem))}{old.suffix}")

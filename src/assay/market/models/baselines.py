@@ -5,7 +5,18 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from assay.market.models.base import BOTH_KINDS, Files, Floats, Matrix, Model, ModelRule, Target, class_codes, member
+from assay.market.models.base import (
+    BOTH_KINDS,
+    Explained,
+    Files,
+    Floats,
+    Matrix,
+    Model,
+    ModelRule,
+    Target,
+    class_codes,
+    member,
+)
 from assay.market.tables import CLASSES
 from assay.market.workload import Kind
 
@@ -42,6 +53,10 @@ class ConstantModel:
     def importance(self) -> Floats:
         """No inputs, no weights."""
         return np.empty(0)
+
+    def explain(self, X: Matrix) -> Explained | None:  # noqa: ARG002
+        """There is nothing to explain."""
+        return None
 
     def dump(self) -> dict[str, bytes]:
         """What was learned as JSON."""

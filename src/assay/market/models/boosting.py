@@ -4,18 +4,42 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from assay.market.models.base import BOTH_KINDS, ModelRule, Target, class_codes
+from assay.market.models.base import EVERY_KIND, ModelRule, Target, class_codes
 from assay.market.tables import CLASSES
 from assay.market.workload import Kind
 
+FEW = 64  # rows up to which threads cost more than they save: XGBoost hands out blocks of this many
 
-class BoostingRule(ModelRule):
-    """Parameters that both libraries know under the same name; defaults suit weak signals in thousands of rows.
+
+def threads_for(rows: int, threads: int) -> int:
+    """Threads that predict so many rows: few are done before the threads of a busy machine have met."""
+    return 1 if rows <= FEW else threads
+
+
+class BoostedRule(ModelRule):
+    """Parameters that every boosting family has, whatever its library calls the others.
+
+    Attributes:
+        early_stopping_rounds: Rounds without a better score on the purged tail; None = no early stopping, no tail.
+        threads: CPU threads, 0 = all cores.
+    """
+
+    early_stopping_rounds: int | None = Field(default=30, ge=1)
+    threads: int = Field(default=0, ge=0)
+
+    heads: ClassVar[frozenset[Kind]] = EVERY_KIND
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether a purged tail chooses the number of rounds."""
+        return self.early_stopping_rounds is not None
+
+
+class BoostingRule(BoostedRule):
+    """Parameters that XGBoost and LightGBM know under the same name; defaults suit weak signals in thousands of rows.
 
     Attributes:
         n_estimators: Most boosting rounds; early stopping usually ends sooner.
-        early_stopping_rounds: Rounds without a better score on the purged tail; None = no early stopping, no tail.
-        threads: CPU threads, 0 = all cores.
     """
 
     n_estimators: int = Field(default=300, ge=1, le=10_000)
@@ -24,15 +48,6 @@ class BoostingRule(ModelRule):
     colsample_bytree: float = Field(default=0.5, gt=0, le=1)
     reg_alpha: float = Field(default=0.0, ge=0)
     reg_lambda: float = Field(default=1.0, ge=0)
-    early_stopping_rounds: int | None = Field(default=30, ge=1)
-    threads: int = Field(default=0, ge=0)
-
-    heads: ClassVar[frozenset[Kind]] = BOTH_KINDS
-
-    @property
-    def stops_early(self) -> bool:
-        """Whether a purged tail chooses the number of rounds."""
-        return self.early_stopping_rounds is not None
 
     def settings(self, kind: Kind) -> dict[str, Any]:
         """Parameters as the library takes them, without those that its training function takes by itself."""
@@ -41,7 +56,7 @@ class BoostingRule(ModelRule):
 
 
 class BoostedModel:
-    """Multi-class probabilities (log loss) or values (squared error)."""
+    """Probabilities of three classes, or of being right (log loss), or values (squared error)."""
 
     def __init__(self, params: BoostingRule, kind: Kind, *, seed: int, booster: Any = None) -> None:  # noqa: ANN401
         self._params, self._kind, self._seed = params, kind, seed

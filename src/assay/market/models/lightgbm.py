@@ -5,11 +5,18 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from assay.market.models.base import Files, Floats, Matrix, Model, Target, member
-from assay.market.models.boosting import BoostedModel, BoostingRule
+from assay.market.models.base import Explained, Files, Floats, Matrix, Model, Target, member
+from assay.market.models.boosting import BoostedModel, BoostingRule, threads_for
+from assay.market.models.margins import from_native
+from assay.market.tables import CLASSES
 from assay.market.workload import Kind
 
 FILE = "model.txt"
+OBJECTIVES: dict[Kind, tuple[str, str]] = {
+    "classification": ("multiclass", "multi_logloss"),
+    "regression": ("regression", "rmse"),
+    "binary": ("binary", "binary_logloss"),
+}
 
 
 class LightGBM(BoostingRule):
@@ -73,21 +80,30 @@ class LightGBMModel(BoostedModel):
         self.open(booster.model_to_string())
 
     def predict(self, X: Matrix) -> Floats:
-        """Probabilities (n, 3) or values (n,)."""
-        return np.asarray(self._booster.predict(X, num_threads=self._params.threads), dtype=np.float64)
+        """Probabilities (n, 3) or (n,), or values (n,)."""
+        return np.asarray(
+            self._booster.predict(X, num_threads=threads_for(len(X), self._params.threads)), dtype=np.float64
+        )
 
     def importance(self) -> Floats:
         """Total gain of the splits on each input."""
         return np.asarray(self._booster.feature_importance("gain"), dtype=np.float64)
+
+    def explain(self, X: Matrix) -> Explained:
+        """LightGBM's own SHAP values (tree path dependent) of scores, log-odds or values."""
+        flat = self._booster.predict(X, pred_contrib=True, num_threads=self._params.threads)
+        width = X.shape[1] + 1
+        return from_native(flat.reshape(len(X), len(CLASSES), width) if self._kind == "classification" else flat)
 
     def dump(self) -> dict[str, bytes]:
         """LightGBM's own text format. A damaged text kills the process that opens it: compare hashes before."""
         return {FILE: self._text.encode()}
 
     def _settings(self) -> dict[str, Any]:
+        objective, metric = OBJECTIVES[self._kind]
         return self._params.settings(self._kind) | {
-            "objective": {"classification": "multiclass", "regression": "regression"}[self._kind],
-            "metric": {"classification": "multi_logloss", "regression": "rmse"}[self._kind],
+            "objective": objective,
+            "metric": metric,
             "deterministic": True,
             "force_row_wise": True,
             "seed": self._seed,

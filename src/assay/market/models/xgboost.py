@@ -5,11 +5,17 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from assay.market.models.base import Files, Floats, Matrix, Model, Target, member
-from assay.market.models.boosting import BoostedModel, BoostingRule
+from assay.market.models.base import Explained, Files, Floats, Matrix, Model, Target, member
+from assay.market.models.boosting import BoostedModel, BoostingRule, threads_for
+from assay.market.models.margins import from_native
 from assay.market.workload import Kind
 
 FILE = "model.ubj"
+OBJECTIVES: dict[Kind, tuple[str, str]] = {
+    "classification": ("multi:softprob", "mlogloss"),
+    "regression": ("reg:squarederror", "rmse"),
+    "binary": ("binary:logistic", "logloss"),
+}
 
 
 class XGBoost(BoostingRule):
@@ -43,6 +49,8 @@ class XGBoost(BoostingRule):
 class XGBoostModel(BoostedModel):
     """Boosted trees of XGBoost."""
 
+    _threads: int | None = None
+
     def fit(
         self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None = None, *, weight: Floats | None = None
     ) -> None:
@@ -68,7 +76,10 @@ class XGBoostModel(BoostedModel):
         self._booster = booster
 
     def predict(self, X: Matrix) -> Floats:
-        """Probabilities (n, 3) or values (n,)."""
+        """Probabilities (n, 3) or (n,), or values (n,)."""
+        if (threads := threads_for(len(X), self._params.threads)) != self._threads:
+            self._booster.set_param({"nthread": threads})  # it configures itself anew, so only on a change
+            self._threads = threads
         out = self._booster.inplace_predict(X).astype(np.float64)
         if self._kind == "classification":
             out /= out.sum(axis=1, keepdims=True)  # float32 rows sum to 1 only within 1e-7
@@ -79,13 +90,19 @@ class XGBoostModel(BoostedModel):
         gains = self._booster.get_score(importance_type="total_gain")
         return np.array([gains.get(f"f{i}", 0.0) for i in range(self._booster.num_features())], dtype=np.float64)
 
+    def explain(self, X: Matrix) -> Explained:
+        """XGBoost's own SHAP values (tree path dependent), summed in float32, of scores, log-odds or values."""
+        import xgboost as xgb
+
+        rows = xgb.DMatrix(X, nthread=self._params.threads)
+        return from_native(self._booster.predict(rows, pred_contribs=True))
+
     def dump(self) -> dict[str, bytes]:
         """Universal binary JSON, XGBoost's own format."""
         return {FILE: bytes(self._booster.save_raw("ubj"))}
 
     def _settings(self) -> dict[str, Any]:
-        objective = {"classification": "multi:softprob", "regression": "reg:squarederror"}[self._kind]
-        metric = {"classification": "mlogloss", "regression": "rmse"}[self._kind]
+        objective, metric = OBJECTIVES[self._kind]
         return self._params.settings(self._kind) | {
             "objective": objective,
             "eval_metric": metric,

@@ -6,8 +6,10 @@ import polars as pl
 
 from assay.market import decisions
 from assay.market.bundles import open_champions
-from assay.market.decisions import PredictRule
+from assay.market.decisions import Live, PredictRule
+from assay.market.execution import Execution
 from assay.market.features import FeatureRule
+from assay.market.labels import LabelRule
 
 Document = dict[str, Any]
 Files = dict[str, bytes]
@@ -18,13 +20,18 @@ def serve(panel: pl.DataFrame, catalogue: Document, rule: FeatureRule, params: P
     return decisions.live_features(panel, rule, catalogue, timestamps=params.replay)
 
 
+def measure(panel: pl.DataFrame, rule: LabelRule, execution: Execution) -> pl.DataFrame:
+    """The standard deviation that is expected for the outcome of each decision, by the serving path."""
+    return decisions.live_scale(panel, rule, execution=execution)
+
+
 def decide(
-    live: pl.DataFrame, catalogue: Document, oos: pl.DataFrame, params: PredictRule, **champions: Files
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Decisions for the newest bars, as a table and as a CSV for people."""
+    live: pl.DataFrame, features: pl.DataFrame, scale: pl.DataFrame, catalogue: Document, **champions: Files
+) -> tuple[pl.DataFrame, pl.DataFrame, Document]:
+    """Decisions for the newest bars, as a table and as a CSV for people, and what they were made by."""
     opened = open_champions(feature_set_id=catalogue["feature_set_id"], **champions)
-    decided = decisions.decide(live, opened, oos, coverage=params.coverage)
-    return decided, decided
+    decided, told = decisions.decide(Live(live, features, scale), opened)
+    return decided, decided, told
 
 
 def replay(live: pl.DataFrame, features: pl.DataFrame, catalogue: Document, **champions: Files) -> Document:

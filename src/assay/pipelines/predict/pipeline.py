@@ -12,7 +12,7 @@ from assay.pipelines.predict import nodes
 def _predict(workload: Workload) -> Pipeline:
     signal, target = workload.head_of("classification"), workload.head_of("regression")
     champions = {"signal": f"{signal}/champion", "target": f"{target}/champion"}
-    known = {"live": "live_features", "catalogue": "feature_catalogue"}
+    known = {"live": "live_features", "features": "features", "catalogue": "feature_catalogue"}
     return Pipeline(
         [
             node(
@@ -21,22 +21,18 @@ def _predict(workload: Workload) -> Pipeline:
                 "live_features",
                 name="serve",
             ),
+            node(nodes.measure, ["panel", f"params:heads.{target}", "params:execution"], "live_scale", name="measure"),
             node(
                 nodes.decide,
-                {**known, "oos": f"{target}/oos", "params": "params:predict", **champions},
-                ["decisions", "decisions_csv"],
+                {**known, "scale": "live_scale", **champions},
+                ["decisions", "decisions_csv", "serving"],
                 name="decide",
             ),
-            node(
-                nodes.replay,
-                {"live": "live_features", "features": "features", "catalogue": "feature_catalogue", **champions},
-                "replay",
-                name="replay",
-            ),
+            node(nodes.replay, {**known, **champions}, "replay", name="replay"),
         ]
     )
 
 
 def create_pipeline(workloads: Iterable[Workload]) -> Pipeline:
-    """``panel`` and each head's ``champion`` -> ``decisions``, ``decisions_csv``, ``replay``."""
+    """``panel``, ``features`` and each traded head's ``champion`` -> ``decisions``, ``serving``, ``replay``."""
     return total(place(_predict(w), "predict", w.name) for w in workloads)

@@ -14,22 +14,24 @@ def _fit(model: str) -> Pipeline:
     return Pipeline([node(bind(nodes.fit, model=model), inputs, "model", name="fit")])
 
 
-def _publish(head: Head) -> Pipeline:
+def _index(head: Head) -> Pipeline:
     bundles = {model: f"{model}/model" for model in head.contenders}
-    return Pipeline(
-        [
-            node(nodes.index, bundles, "model_index", name="index"),
-            node(nodes.crown, {"primary": "params:primary"} | bundles, "champion", name="crown"),
-        ]
-    )
+    return Pipeline([node(nodes.index, bundles, "model_index", name="index")])
+
+
+def _crown(head: Head) -> Pipeline:
+    bundles = {model: f"{model}/model" for model in head.contenders}
+    made = {noun: noun for noun in ("ensembles", "second_stages", "calibration")}
+    crown = bind(nodes.crown, head=head.name)
+    return Pipeline([node(crown, {"primary": "params:primary"} | made | bundles, "champion", name="crown")])
 
 
 def create_pipeline(workloads: Iterable[Workload]) -> Pipeline:
-    """Per head: ``model_input``, ``plan``, ``best_params`` -> ``model_index``, ``champion``."""
+    """Per head: ``model_input``, ``plan``, ``best_params`` -> ``model_index``, and ``champion`` where it is traded."""
     stage = "training"
     return total(
         total(place(_fit(m), stage, w.name, h.name, m) for m in h.contenders)
-        + place(_publish(h), stage, w.name, h.name)
+        + place(_index(h) + (_crown(h) if h.traded else Pipeline([])), stage, w.name, h.name)
         for w in workloads
         for h in w.heads
     )

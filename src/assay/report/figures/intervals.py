@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from assay.report.figures.canvas import ACCENT, INK, LINE, MUTED, SURFACE, THIRD, axes, draw
+from assay.report.figures.canvas import ACCENT, BAD, INK, LINE, MUTED, SURFACE, THIRD, axes, draw
 from assay.report.format import NARROW, interval, number
 
 if TYPE_CHECKING:
@@ -18,7 +18,11 @@ _ROW = 23
 
 @dataclass(frozen=True)
 class Estimate:
-    """One dot: a label, a value with its interval (``None`` where undefined), and its part in the comparison."""
+    """One dot: a label, a value with its interval (``None`` where undefined), and its part in the comparison.
+
+    A role other than ``model`` and ``ensemble`` is a reference, drawn hollow; an ensemble is a diamond; what is
+    ``short`` of a promise is drawn in the colour of alarm.
+    """
 
     label: str
     value: float | None
@@ -26,6 +30,19 @@ class Estimate:
     high: float | None
     role: str = "model"
     lead: bool = False
+    short: bool = False
+
+    @property
+    def tried(self) -> bool:
+        """Whether this is a model, or is made of models."""
+        return self.role in ("model", "ensemble")
+
+    @property
+    def colour(self) -> str:
+        """Its colour in a drawing."""
+        if self.short:
+            return BAD
+        return ACCENT if self.lead else INK if self.tried else MUTED
 
 
 def interval_panel(
@@ -60,7 +77,7 @@ def interval_panel(
 def _frame(panel: "Axes", estimates: Sequence[Estimate], unit: str) -> None:
     panel.set_yticks(range(len(estimates)), [shortened(estimate.label) for estimate in estimates])
     for text, estimate in zip(panel.get_yticklabels(), estimates, strict=True):
-        text.set_color(MUTED if estimate.role != "model" else INK)
+        text.set_color(INK if estimate.tried else MUTED)
         text.set_fontweight("bold" if estimate.lead else "normal")
     panel.grid(axis="x")
     panel.spines["left"].set_visible(False)
@@ -74,7 +91,7 @@ def _frame(panel: "Axes", estimates: Sequence[Estimate], unit: str) -> None:
 def _focus(estimates: Sequence[Estimate], reference: float | None) -> tuple[float, float]:
     """Limits that show all models and the reference well; a far weaker baseline may fall outside."""
     best = Estimate("reference", reference, None, None)
-    low, high = _limits([*(one for one in estimates if one.role == "model"), best])
+    low, high = _limits([*(one for one in estimates if one.tried), best])
     all_low, all_high = _limits(estimates)
     return max(all_low, low - (high - low)), min(all_high, high + (high - low))
 
@@ -87,7 +104,7 @@ def _limits(estimates: Sequence[Estimate]) -> tuple[float, float]:
 
 
 def _dot(panel: "Axes", row: int, estimate: Estimate) -> None:
-    colour = ACCENT if estimate.lead else INK if estimate.role == "model" else MUTED
+    colour = estimate.colour
     if estimate.value is None:
         style: dict[str, Any] = {"color": MUTED, "va": "center", "style": "italic"}
         panel.annotate("undefined", (0, row), (6, 0), ("axes fraction", "data"), "offset points", **style)
@@ -101,10 +118,10 @@ def _dot(panel: "Axes", row: int, estimate: Estimate) -> None:
     if estimate.low is not None and estimate.high is not None:
         width = 2.6 if estimate.lead else 1.6
         panel.plot([estimate.low, estimate.high], [row, row], color=colour, linewidth=width, alpha=0.75, zorder=2)
-    hollow = estimate.role != "model"
-    face = SURFACE if hollow else colour
+    face = colour if estimate.tried else SURFACE
     edge: dict[str, Any] = {"markeredgecolor": colour, "markeredgewidth": 1.6}
-    panel.plot([estimate.value], [row], "o", markersize=7, color=face, zorder=3, **edge)
+    shape = "D" if estimate.role == "ensemble" else "o"
+    panel.plot([estimate.value], [row], shape, markersize=6 if shape == "D" else 7, color=face, zorder=3, **edge)
 
 
 def shortened(label: str, most: int = 19) -> str:

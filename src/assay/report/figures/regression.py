@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 _MOST = 500
 
 
-def scatter_figure(predicted: Sequence[float], realised: Sequence[float], *, slug: str, title: str) -> Markup:
+def scatter_figure(
+    predicted: Sequence[float], realised: Sequence[float], *, what: str, slug: str, title: str
+) -> Markup:
     """Draw forecasts against outcomes, at most 500 of them, with the mean outcome of each tenth of the forecasts.
 
     Args:
-        predicted: Forecast returns.
-        realised: The returns that followed.
+        predicted: Forecasts.
+        realised: What followed.
+        what: What is forecast: ``return``, or ``change`` of something that no position earns.
         slug: Unique on the page.
         title: Name of the model, for the description read aloud.
 
@@ -38,9 +41,9 @@ def scatter_figure(predicted: Sequence[float], realised: Sequence[float], *, slu
         panel.axvline(0, color=INK, linewidth=1, alpha=0.45)
         panel.plot(x[kept], y[kept], "o", markersize=3.4, color=MUTED, markeredgewidth=0, alpha=0.4)
         panel.plot(*_tenths(x, y), "o-", color=ACCENT, markersize=5, linewidth=1.6)
-        _dress(panel, x, y)
+        _dress(panel, x, y, what)
 
-    label = f"{title}: forecast return against realised return, {len(kept)} rows, with means of ten groups"
+    label = f"{title}: forecast {what} against realised {what}, {len(kept)} rows, with means of ten groups"
     return draw(paint, (THIRD, 280), slug=slug, label=label)
 
 
@@ -49,22 +52,23 @@ def _tenths(x: np.ndarray, y: np.ndarray) -> tuple[list[float], list[float]]:
     return [float(x[group].mean()) for group in groups], [float(y[group].mean()) for group in groups]
 
 
-def _dress(panel: "Axes", x: np.ndarray, y: np.ndarray) -> None:
+def _dress(panel: "Axes", x: np.ndarray, y: np.ndarray, what: str) -> None:
     for limits, values in ((panel.set_xlim, x), (panel.set_ylim, y)):
         low, high = np.quantile(values, [0.005, 0.995]) if len(values) else (-1.0, 1.0)
         room = 0.08 * (high - low) or 1e-6
         limits(low - room, high + room)
-    panel.set(xlabel="forecast return", ylabel="realised return")
+    panel.set(xlabel=f"forecast {what}", ylabel=f"realised {what}")
     value_ticks(panel, "return")
     value_ticks(panel, "return", axis="y")
 
 
-def residual_figure(edges: Sequence[float], counts: Sequence[int], *, slug: str, title: str) -> Markup:
+def residual_figure(edges: Sequence[float], counts: Sequence[int], *, what: str, slug: str, title: str) -> Markup:
     """Draw the histogram of outcome minus forecast.
 
     Args:
         edges: Bin edges, one more than bins.
         counts: Rows per bin.
+        what: What is forecast, as in `scatter_figure`.
         slug: Unique on the page.
         title: Name of the model, for the description read aloud.
 
@@ -78,7 +82,7 @@ def residual_figure(edges: Sequence[float], counts: Sequence[int], *, slug: str,
         panel.bar(edges[:-1], counts, width=np.diff(edges) * 0.92, align="edge", color=MUTED, alpha=0.55)
         panel.axvline(0, color=ACCENT, linewidth=1.6)
         panel.spines["left"].set_visible(False)
-        panel.set(xlabel="realised minus forecast return", ylabel="rows")
+        panel.set(xlabel=f"realised minus forecast {what}", ylabel="rows")
         value_ticks(panel, "return")
         value_ticks(panel, "", axis="y")
 

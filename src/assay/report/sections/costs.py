@@ -45,8 +45,10 @@ def cost_block(view: HeadView) -> Block:
         view: The head.
 
     Returns:
-        The block.
+        The block; empty where no position earns what the head predicts.
     """
+    if not view.facts.traded:
+        return Block(f"{view.slug}-costs", "After costs", _LEDE)
     return Block(
         f"{view.slug}-costs",
         "After costs",

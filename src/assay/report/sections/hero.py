@@ -79,6 +79,7 @@ def _about(facts: ReportFacts, view: HeadView) -> list[tuple[str, str]]:
         ("Test rows", f"{quantity(found['rows'])}, worth {worth} independent ones"),
         ("Entities", quantity(found["entities"])),
         ("Horizon", counted(found["horizon"], "bar")),
+        ("Profile", view.facts.profile),
         ("Run", facts.manifest["run"]["id"]),
     ]
 

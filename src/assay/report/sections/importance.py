@@ -16,7 +16,7 @@ _MOST = 15
 
 
 def importance_block(view: HeadView) -> Block:
-    """Show the largest features of the lead and the next best model, the others in a drawer.
+    """Show the largest features of the two best models that tell them, the lead first, the others in a drawer.
 
     Args:
         view: The head.
@@ -25,7 +25,7 @@ def importance_block(view: HeadView) -> Block:
         The block; empty when no model tells importance.
     """
     ranked = _ranked(view)
-    large = [model for model in view.top[:2] if model in ranked]
+    large = [model for model in view.tried if model in ranked][:2]
     others = [_figure(view, model, rows) for model, rows in ranked.items() if model not in large]
     more = [Drawer("Other models", figures=others)] if others else []
     lead = ranked.get(view.lead)

@@ -3,11 +3,12 @@
 from assay.report.comparison import Versus, strongest
 from assay.report.elements import Block, Cell, Column, Drawer, Figure, Table, estimate_cell, value_cell
 from assay.report.figures.intervals import Estimate, interval_panel
-from assay.report.format import MISSING, difference, interval, is_number, number, opening, title
+from assay.report.format import MISSING, difference, interval, is_number, number, opening, spelled, title
 from assay.report.view import HeadView
 
 _LEDE = (
-    "Each dot is a model's value on the common folds, its bar the {} interval from the block bootstrap. Hollow grey "
+    "Each dot is a model's value on the common folds, its bar the {} interval from the block bootstrap; diamonds are "
+    "ensembles of models. Hollow grey "
     "dots are naive forecasts: baselines, and in classification the volatility-only twin. The dashed line marks the "
     "best of them; an arrow at the edge is a value far outside."
 )
@@ -39,7 +40,7 @@ def model_comparison(view: HeadView) -> Block:
         _LEDE.format(view.confidence),
         reading=_reading(view),
         figures=figures,
-        tables=[_all_metrics(view, view.shown)],
+        tables=[_all_metrics(view, view.shown), *_left_out(view)],
         more=drawers,
     )
 
@@ -52,7 +53,7 @@ def estimates(view: HeadView, metric: str, models: tuple[str, ...]) -> list[Esti
             value=found["value"],
             low=found["low"],
             high=found["high"],
-            role=view.role(model),
+            role=view.part(model),
             lead=model == view.lead,
         )
         for model in models
@@ -85,7 +86,12 @@ def _panel(view: HeadView, metric: str) -> Figure:
 
 
 def _columns(view: HeadView, models: tuple[str, ...]) -> list[Column]:
-    return [Column("Metric", mark="text"), *(Column(title(name), mark=_column_mark(view, name)) for name in models)]
+    named = [Column(title(name), _made_of(view, name), mark=_column_mark(view, name)) for name in models]
+    return [Column("Metric", mark="text"), *named]
+
+
+def _made_of(view: HeadView, model: str) -> str:
+    return "ensemble" if view.part(model) == "ensemble" else ""
 
 
 def _column_mark(view: HeadView, model: str) -> str:
@@ -132,6 +138,18 @@ def _versus_cell(view: HeadView, versus: Versus | None, metric: str) -> Cell:
     unit = view.info(metric).unit
     sub = f"{interval(versus.low, versus.high, unit, points=True)} vs {title(versus.baseline)}"
     return Cell(difference(versus.difference, unit), sub, mark=_sign(versus, metric))
+
+
+def _left_out(view: HeadView) -> list[Table]:
+    """Models and ensembles that took no part, with the reason; nothing where all did."""
+    found = {**view.facts.left_out, **view.facts.ensembles["left_out"]}
+    if not found:
+        return []
+    rows = [
+        [Cell(title(name), mark="text"), Cell(opening(spelled(reason, found)), mark="text prose")]
+        for name, reason in found.items()
+    ]
+    return [Table("Left out of this comparison", [Column("Model", mark="text"), Column("Why", mark="text")], rows)]
 
 
 def _full_span(view: HeadView) -> Table:

@@ -6,8 +6,8 @@ from assay.report.format import title
 from assay.report.view import HeadView
 
 _LEDE = (
-    "Grey: single rows. Line: mean realised return of each tenth of the forecasts; with skill it rises. Forecasts span "
-    "much less than returns do, because most of a return cannot be known."
+    "Grey: single rows. Line: mean outcome of each tenth of the forecasts; with skill it rises. Forecasts span much "
+    "less than outcomes do, because most of an outcome cannot be known."
 )
 
 
@@ -35,6 +35,9 @@ def regression_block(view: HeadView) -> Block:
 def _figures(view: HeadView, model: str) -> list[Figure]:
     entry, name, slug = view.model(model), title(model), f"{view.slug}-{{}}-{model}"
     scatter, residuals = entry["scatter"], entry["residuals"]
-    cloud = scatter_figure(scatter["predicted"], scatter["realised"], slug=slug.format("scatter"), title=name)
-    rest = residual_figure(residuals["edges"], residuals["counts"], slug=slug.format("residual"), title=name)
+    what = "return" if view.facts.traded else "change"
+    cloud = scatter_figure(
+        scatter["predicted"], scatter["realised"], what=what, slug=slug.format("scatter"), title=name
+    )
+    rest = residual_figure(residuals["edges"], residuals["counts"], what=what, slug=slug.format("residual"), title=name)
     return [Figure(f"Forecast and outcome, {name}", cloud), Figure(f"Residuals, {name}", rest)]

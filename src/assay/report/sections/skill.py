@@ -12,6 +12,10 @@ _LEDE = (
     "score p(LONG) − p(SHORT) with the realised return. Volatility skill knows only how large the move will be; it "
     "lifts accuracy and log loss even on a market without any direction, so it never counts as evidence here."
 )
+_UNTRADED = (
+    "What is forecast here is no return, so no position earns it, and there are no books. The IC is the correlation of "
+    "the forecast with what came; knowing this target is no evidence of knowing a price."
+)
 _GAIN = "gain of the volatility-only twin over the class prior; positive is better"
 
 
@@ -25,7 +29,8 @@ def skill_block(view: HeadView) -> Block:
         One table: model by kind of skill.
     """
     tables = [table for table in (_directions(view), _volatilities(view)) if table]
-    return Block(f"{view.slug}-skill", "Direction or volatility?", _LEDE, reading=_reading(view), tables=tables)
+    heading, lede = ("Direction or volatility?", _LEDE) if view.facts.traded else ("Skill", _UNTRADED)
+    return Block(f"{view.slug}-skill", heading, lede, reading=_reading(view), tables=tables)
 
 
 def _directions(view: HeadView) -> Table:
@@ -35,7 +40,7 @@ def _directions(view: HeadView) -> Table:
         [_name(view, model), estimate_cell(found["ic"]), value_cell(found["t_hac"], "t")]
         for model, found in skill.items()
     ]
-    return Table("Direction skill", columns, rows)
+    return Table("Direction skill" if view.facts.traded else "Skill", columns, rows)
 
 
 def _volatilities(view: HeadView) -> Table | None:
@@ -71,7 +76,8 @@ def _reading(view: HeadView) -> str:
     if not is_number(ic["value"]):
         return ""
     low, high = ic["low"], ic["high"]
-    said = f"{opening(title(view.lead))}: direction IC {number(ic['value'])} {interval(low, high)}".rstrip()
+    label = "direction IC" if view.facts.traded else "IC"
+    said = f"{opening(title(view.lead))}: {label} {number(ic['value'])} {interval(low, high)}".rstrip()
     if not (is_number(low) and is_number(high)):
         return f"{said}."
     return f"{said}; the interval {'contains' if low <= 0 <= high else 'excludes'} zero, the value of no skill."

@@ -1,69 +1,202 @@
 """Tuning and bundles: what was tried before the first test row, what was chosen, and what was fitted with it."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from assay.report.elements import Block, Cell, Column, Drawer, Figure, Table, value_cell
-from assay.report.figures.trials import trial_figure
-from assay.report.format import counted, day, opening, quantity, title
+from assay.report.figures.parallel import Line, Scale, parallel_figure
+from assay.report.figures.thin import evenly
+from assay.report.figures.trials import effect_figure, floor, trial_figure
+from assay.report.format import MISSING, counted, day, difference, number, opening, quantity, title
+from assay.report.search import FEWEST, Axis, best_of, complete, effects, without_gain
 from assay.report.view import HeadView
 
 _LEDE = (
     "Hyper-parameters were searched only on rows before the first test fold, with purged inner splits, so these scores "
-    "select nothing on the rows the verdict is about. Dots: trials. Line: best so far."
+    "select nothing on the rows the verdict is about. A higher score is better, whatever the objective."
 )
+_HISTORY = (
+    "Dots: trials. Line: best so far. Rings: pruned early, at the score they had. Crosses: failed. Triangles at the "
+    "foot: far below."
+)
+_EFFECTS = (
+    "Bar: how much of the ranks of the scores a parameter explains on its own (adjusted R²). Line across: what chance "
+    "reaches in one of twenty cases; grey bars do not pass it."
+)
+_PARALLEL = (
+    "A line per trial, across its value of each parameter, each on the scale it was searched on, to its score: the "
+    "stronger, the better. Thick: chosen. Dashed: pruned early."
+)
+_MOST = 200  # lines that can still be told apart
+_STOPS = {
+    "trials": "all trials done",
+    "grid": "whole grid done",
+    "patience": "patience ran out: {} without a better one",
+    "seconds": "time ran out",
+}
+Trials = Sequence[Mapping[str, Any]]
 
 
 def tuning_block(view: HeadView) -> Block:
-    """Show the trials of each tuned model and the chosen parameters.
+    """Show the search of the lead, the outcome of all searches, and the bundles.
 
     Args:
         view: The head.
 
     Returns:
-        The block; empty when nothing was tuned.
+        The block; empty when nothing was tuned and nothing fitted.
     """
-    grouped: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for trial in view.facts.trials:
-        grouped[trial["model"]].append(trial)
-    figures = [_figure(view, model, trials) for model, trials in grouped.items()]
-    more = [Drawer(f"All of {counted(len(view.facts.trials), 'trial')}", [_trials(view)])] if grouped else []
-    tables = [_chosen(view.facts.best_params)] if view.facts.best_params else []
-    if figures or tables:
-        more = [Drawer("Trials and chosen parameters", tables, figures), *more]
-    bundles = [Drawer("Bundles fitted on all labelled rows", [_bundles(view)])] if view.facts.bundles else []
-    return Block(f"{view.slug}-tuning", "Tuning and bundles", _LEDE, more=[*more, *bundles])
-
-
-def _figure(view: HeadView, model: str, trials: Sequence[Mapping[str, Any]]) -> Figure:
-    scores = sorted((trial["number"], trial["score"]) for trial in trials)
-    svg = trial_figure(scores, slug=f"{view.slug}-trials-{model}", title=title(model))
-    caption = f"score from {title(trials[0]['objective'])}, higher is better"
-    return Figure(opening(title(model)), svg, caption=caption)
-
-
-def _chosen(best: Mapping[str, Mapping[str, Any]]) -> Table:
-    rows = [
-        [Cell(title(model), mark="text"), Cell(_params(params), mark="text code")] for model, params in best.items()
+    grouped = _grouped(view)
+    first = next(iter(grouped), None)
+    more = [
+        Drawer(f"Search of {title(model)}", figures=_figures(view, model, trials))
+        for model, trials in grouped.items()
+        if model != first
     ]
-    return Table("Chosen parameters", [Column("Model", mark="text"), Column("Parameters", mark="text")], rows)
+    if grouped:
+        more.append(Drawer(f"All of {counted(len(view.facts.trials), 'trial')}", [_trials(grouped)]))
+    if view.facts.bundles:
+        more.append(Drawer("Bundles fitted on all labelled rows", [_bundles(view)]))
+    return Block(
+        f"{view.slug}-tuning",
+        "Tuning and bundles",
+        _LEDE,
+        reading=_reading(view, grouped),
+        figures=_figures(view, first, grouped[first]) if first else (),
+        tables=[_outcomes(view, grouped)] if grouped else (),
+        more=more,
+    )
+
+
+def _grouped(view: HeadView) -> dict[str, Trials]:
+    """Trials by model, the lead or else the best of the tuned models first."""
+    by_model: dict[str, list[Mapping[str, Any]]] = {}
+    for trial in view.facts.trials:
+        by_model.setdefault(trial["model"], []).append(trial)
+    order = [*(model for model in view.tried if model in by_model), *by_model]
+    return {model: sorted(by_model[model], key=lambda trial: trial["number"]) for model in dict.fromkeys(order)}
+
+
+def _figures(view: HeadView, model: str, trials: Trials) -> list[Figure]:
+    if best_of(trials) is None:
+        return []
+    spans = view.facts.searches[model]["spans"]
+    axes = [Axis.read(name, span) for name, span in spans.items()]
+    found = [_history(view, model, trials), *_effects(view, model, trials, axes)]
+    return [*found, *_parallel(view, model, trials, axes)]
+
+
+def _history(view: HeadView, model: str, trials: Trials) -> Figure:
+    slug = f"{view.slug}-trials-{model}"
+    wide, narrow = (trial_figure(trials, wide=w, slug=f"{slug}-{w}", title=title(model)) for w in (True, False))
+    caption = f"Score from {title(trials[0]['objective'])}. {_HISTORY}"
+    return Figure(f"{opening(title(model))}, {_stop(view, model, trials)}", wide, narrow, caption, "half")
+
+
+def _stop(view: HeadView, model: str, trials: Trials) -> str:
+    said = _STOPS.get(view.facts.searches[model]["stopped"], counted(len(trials), "trial"))
+    return said.format(counted(without_gain(trials), "trial"))
+
+
+def _effects(view: HeadView, model: str, trials: Trials, axes: Sequence[Axis]) -> list[Figure]:
+    """A figure, unless there are too few trials to say anything."""
+    found = effects(trials, axes)
+    if not found:
+        return []
+    slug = f"{view.slug}-effects-{model}"
+    wide, narrow = (effect_figure(found, wide=w, slug=f"{slug}-{w}", title=title(model)) for w in (True, False))
+    return [Figure("What each parameter did to the score", wide, narrow, _EFFECTS, "half")]
+
+
+def _parallel(view: HeadView, model: str, trials: Trials, axes: Sequence[Axis]) -> list[Figure]:
+    """A figure, where at least one parameter was searched in more than one trial."""
+    done = complete(trials)
+    if not axes or len(done) < 2:
+        return []
+    shown, foot, best = _shown(trials), floor(done), max(trial["score"] for trial in done)
+    scales = [*(Scale(axis.name, axis.ticks()) for axis in axes), Scale("score", _score_ticks(foot, best))]
+    order = sorted(done, key=lambda trial: (trial["score"], -trial["number"]))
+    ranks = {trial["number"]: place / (len(order) - 1) for place, trial in enumerate(order)}
+    lines = [Line(_places(trial, axes, foot, best), ranks.get(trial["number"]), trial is order[-1]) for trial in shown]
+    label = f"Parallel coordinates of {len(lines)} trials of {title(model)}: {', '.join(axis.name for axis in axes)}"
+    slug = f"{view.slug}-parallel-{model}"
+    wide, narrow = (parallel_figure(scales, lines, wide=w, label=label, slug=f"{slug}-{w}") for w in (True, False))
+    return [Figure("Which combinations scored well", wide, narrow, _PARALLEL, "whole")]
+
+
+def _shown(trials: Trials) -> Trials:
+    """At most 200 trials that can be drawn: the best one, and others evenly spread over the search."""
+    drawn = [trial for trial in trials if trial["state"] != "failed"]
+    best = best_of(trials)
+    kept = [drawn[place] for place in evenly(len(drawn), _MOST)]
+    return kept if best is None or best in kept else [*kept[1:], best]
+
+
+def _score_ticks(foot: float, best: float) -> list[tuple[float, str]]:
+    return [(0.0, f"{foot:.4g}".replace("-", "\u2212")), (1.0, f"{best:.4g}".replace("-", "\u2212"))]
+
+
+def _places(trial: Mapping[str, Any], axes: Sequence[Axis], foot: float, best: float) -> list[float | None]:
+    """Where the line of a trial crosses each axis; a pruned one has no score that compares, so it ends before."""
+    across = [axis.place(trial["params"].get(axis.name)) for axis in axes]
+    if trial["state"] != "complete":
+        return [*across, None]
+    return [*across, max(0.0, (trial["score"] - foot) / (best - foot)) if best > foot else 1.0]
+
+
+def _outcomes(view: HeadView, grouped: Mapping[str, Trials]) -> Table:
+    columns = [
+        Column("Model", mark="text"),
+        Column("Trials", hint="complete; below: pruned early and failed"),
+        Column("Stopped", mark="text"),
+        Column("Best score", "at trial"),
+        Column("Gain", hint="best score less that of the first trial, the untuned parameters; of the inner folds"),
+        Column("Chosen parameters", mark="text"),
+    ]
+    rows = [_outcome(view, model, trials) for model, trials in grouped.items()]
+    return Table("Searches", columns, rows)
+
+
+def _outcome(view: HeadView, model: str, trials: Trials) -> list[Cell]:
+    best, first = best_of(trials), trials[0]
+    states = Counter(trial["state"] for trial in trials)
+    ended = ", ".join(f"{quantity(states[state])} {state}" for state in ("pruned", "failed") if states[state])
+    told = [Cell(title(model), mark="text"), Cell(quantity(states["complete"]), ended)]
+    stop = Cell(opening(_stop(view, model, trials)), mark="text")
+    if best is None:
+        return [*told, stop, Cell(MISSING), Cell(MISSING), Cell(MISSING, mark="text")]
+    gain = difference(best["score"] - first["score"]) if first["state"] == "complete" else MISSING
+    chosen = Cell(_params(view.facts.best_params.get(model, {})), mark="text code")
+    return [*told, stop, Cell(number(best["score"]), f"trial {quantity(best['number'])}"), Cell(gain), chosen]
 
 
 def _params(params: Mapping[str, Any]) -> str:
-    return "  ".join(f"{name}={quantity(value)}" for name, value in params.items())
+    return "  ".join(f"{name}={_value(value)}" for name, value in params.items()) or MISSING
 
 
-def _trials(view: HeadView) -> Table:
-    columns = [Column("Model", mark="text"), Column("Trial"), Column("Score"), Column("Parameters", mark="text")]
+def _value(value: object) -> str:
+    return f"[{', '.join(map(quantity, value))}]" if isinstance(value, list | tuple) else quantity(value)
+
+
+def _trials(grouped: Mapping[str, Trials]) -> Table:
+    columns = [
+        Column("Model", mark="text"),
+        Column("Trial"),
+        Column("State", mark="text"),
+        Column("Score"),
+        Column("Parameters", mark="text"),
+    ]
     rows = [
         [
-            Cell(title(trial["model"]), mark="text"),
+            Cell(title(model), mark="text"),
             Cell(quantity(trial["number"])),
+            Cell(trial["state"], mark="text" if trial["state"] == "complete" else "text quiet"),
             value_cell(trial["score"]),
             Cell(_params(trial["params"]), mark="text code"),
         ]
-        for trial in view.facts.trials
+        for model, trials in grouped.items()
+        for trial in trials
     ]
     return Table("Trials", columns, rows)
 
@@ -89,3 +222,15 @@ def _bundles(view: HeadView) -> Table:
         for bundle in view.facts.bundles
     ]
     return Table("Bundles", columns, rows)
+
+
+def _reading(view: HeadView, grouped: Mapping[str, Trials]) -> str:
+    if not grouped:
+        return ""
+    states = Counter(trial["state"] for trial in view.facts.trials)
+    said = f"{counted(len(view.facts.trials), 'trial')} of {counted(len(grouped), 'model')}"
+    ended = [f"{quantity(states[state])} {state}" for state in ("pruned", "failed") if states[state]]
+    said += f" ({', '.join(ended)})" if ended else ""
+    few = sum(len(complete(trials)) < FEWEST for trials in grouped.values())
+    tail = f" Fewer than {FEWEST} complete trials are too few to tell what a parameter did." if few else ""
+    return f"{said}, profile {view.facts.profile}.{tail}"
