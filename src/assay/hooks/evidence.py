@@ -18,9 +18,9 @@ from assay.datasets.files import AtomicFile, sha256_of
 
 PACKAGES = (
     *("kedro", "pydantic", "numpy", "polars", "pandas", "pyarrow", "scipy", "arch", "exchange-calendars", "ta-lib"),
-    *("numba", "scikit-learn", "xgboost", "lightgbm", "optuna", "skops"),
+    *("numba", "scikit-learn", "xgboost", "lightgbm", "catboost", "torch", "shap", "optuna", "skops"),
 )
-SIDELINES = {"hooks", "cli.py", "console.py", "lineage.py", "settings.py"}
+SIDELINES = {"hooks", "commands", "cli.py", "console.py", "lineage.py", "settings.py"}
 
 
 def digest(content: object) -> str:
