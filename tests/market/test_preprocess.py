@@ -126,6 +126,37 @@ def test_the_matrix_is_always_finite(values: list[float | None], scale: float) -
     assert np.isfinite(matrix).all()
 
 
+@pytest.mark.parametrize("cached", [1, 100, 2**17])
+def test_a_row_is_read_alike_alone_and_among_others(cached: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assay.market.preprocess.CACHED", cached)
+    values = np.where(noise(40, 5, seed=1) > 1, np.nan, noise(40, 5)).astype(object)
+    values[noise(40, 5, seed=2) > 1.5] = None
+    table = frame(**{name: values[:, number].tolist() for number, name in enumerate("abcde")})
+    table = table.with_columns(
+        pl.Series("count", range(40)), (pl.col("time").dt.hour() > 5).alias("late"), pl.lit(INF).alias("inf")
+    ).with_columns(pl.when(pl.col("count") % 3 > 0).then("count"), pl.when(pl.col("count") % 2 > 0).then("late"))
+    names = [*"abcde", "count", "late", "inf"]
+    numbers = np.random.default_rng(3).standard_normal((3, 8)).tolist()
+    pre = Preprocessor(tuple(names), *(tuple(row) for row in numbers), last_time_seen=START)
+    raw = np.array([[NAN if value is None else float(value) for value in row] for row in table.select(names).rows()])
+    filled = np.where(np.isfinite(raw), raw, numbers[0])
+    whole = pre.transform(table)
+    np.testing.assert_array_equal(whole, ((filled - numbers[1]) / numbers[2]).astype(np.float32))
+    np.testing.assert_array_equal(whole, np.concatenate([pre.transform(table[row]) for row in range(40)]))
+    np.testing.assert_array_equal(whole[:16], pre.transform(table[:16]))
+    np.testing.assert_array_equal(whole[:17], pre.transform(table[:17]))
+    assert pre.transform(table[:0]).shape == (0, 8)
+
+
+def test_the_features_themselves_are_not_touched() -> None:
+    values = np.asfortranarray(noise(50, 2).astype(np.float64))
+    table = pl.DataFrame({"time": [START] * 50, "a": values[:, 0], "b": values[:, 1]})
+    before = table.clone()
+    fit_preprocessor(table, ["a", "b"]).transform(table)
+    fit_preprocessor(table, ["a"]).transform(table)
+    assert table.equals(before)
+
+
 def test_sequences_reach_back_over_rows_that_are_not_wanted_and_never_forward() -> None:
     times = [datetime(2024, 1, 1, hour, tzinfo=UTC) for hour in (0, 1, 2, 5, 6)]
     features = pl.DataFrame({"entity": ["A"] * 5 + ["B"] * 5, "time": times * 2, "a": np.arange(10, dtype=np.float32)})

@@ -1,6 +1,8 @@
 """Recipes: what a fit may see, and what a bundle promises."""
 
+import hashlib
 import json
+import pickle
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +11,7 @@ import polars as pl
 import pytest
 
 from assay.market import recipe as recipes
-from assay.market.errors import BundleError, ConfigurationError, DataError, SplitError
+from assay.market.errors import AssayError, BundleError, ConfigurationError, DataError, SplitError
 from assay.market.models import ModelParams
 from assay.market.parts import Seen
 from assay.market.preprocess import Preprocessor
@@ -22,11 +24,15 @@ from assay.market.workload import Kind
 FAST: dict[str, dict[str, Any]] = {
     "xgboost": {"n_estimators": 20, "max_depth": 2, "threads": 1},
     "lightgbm": {"n_estimators": 20, "num_leaves": 4, "threads": 1},
+    "catboost": {"iterations": 10, "depth": 2, "threads": 1},
+    "hist_gradient_boosting": {"max_iter": 10, "max_leaf_nodes": 4, "threads": 1},
     "random_forest": {"n_estimators": 5, "max_samples": 0.5, "threads": 1},
 }
 PAIRS: list[tuple[str, Kind]] = [
     ("xgboost", "classification"),
     ("xgboost", "regression"),
+    ("catboost", "classification"),
+    ("hist_gradient_boosting", "regression"),
     ("lightgbm", "classification"),
     ("lightgbm", "regression"),
     ("random_forest", "classification"),
@@ -42,6 +48,8 @@ PAIRS: list[tuple[str, Kind]] = [
 
 def plan(family: str = "lightgbm", kind: Kind = "classification", **changes: Any) -> RecipePlan:
     params = ModelParams.model_validate({"kind": family} | FAST.get(family, {}) | changes.pop("params", {})).root
+    if missing := params.missing():
+        pytest.skip(missing)
     settings = {"feature_set_id": "set-1", "seed": 3} | changes
     return RecipePlan(params=params, kind=kind, **settings)
 
@@ -319,11 +327,12 @@ def test_another_feature_set_is_refused(market: Any) -> None:
         ("recipe.json", None, "a file is missing"),
         ("recipe.json", b"{", "recipe.json cannot be read"),
         ("recipe.json", b"{}", "recipe.json cannot be read"),
-        ("recipe.json", b'{"feature_set_id": "set-1"}', "cannot be opened .'params'"),
-        ("recipe.json", b'{"feature_set_id": "set-1", "params": {"kind": "magic"}}', "cannot be opened [\\s\\S]*magic"),
-        ("preprocess.json", None, "a file is missing"),
-        ("model.ubj", None, "a file is missing"),
-        ("model.ubj", b"nonsense", "cannot be opened"),
+        ("recipe.json", b'{"feature_set_id": "set-1"}', "cannot be opened .'files'"),
+        ("recipe.json", b'{"feature_set_id": "set-1", "files": [1]}', "other files than it was made with"),
+        ("preprocess.json", None, "other files than it was made with"),
+        ("model.ubj", None, "other files than it was made with"),
+        ("model.pkl", b"more", "other files than it was made with"),
+        ("model.ubj", b"nonsense", "model.ubj: has another size"),
     ],
 )
 def test_a_damaged_bundle_is_refused(name: str, content: bytes | None, message: str, market: Any) -> None:
@@ -331,6 +340,50 @@ def test_a_damaged_bundle_is_refused(name: str, content: bytes | None, message: 
     files = {key: value for key, value in files.items() if key != name} | ({name: content} if content else {})
     with pytest.raises(BundleError, match=message):
         open_recipe(files, feature_set_id="set-1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"params": None}, "cannot be opened"),
+        ({"params": {"kind": "magic"}}, "cannot be opened [\\s\\S]*magic"),
+        ({"params": {"kind": "ridge"}}, "cannot predict a classification head"),
+        ({"training": {}}, "cannot be opened .'first_time'"),
+    ],
+)
+def test_a_card_that_makes_no_sense_is_refused(changes: dict[str, Any], message: str, market: Any) -> None:
+    files = fit_recipe(*market, plan("xgboost")).dump()
+    card = json.dumps(json.loads(files["recipe.json"]) | changes).encode()
+    with pytest.raises(AssayError, match=message):
+        open_recipe(files | {"recipe.json": card}, feature_set_id="set-1")
+
+
+@pytest.mark.parametrize(("family", "kind"), PAIRS)
+def test_no_library_sees_a_file_that_was_changed(
+    family: str, kind: Kind, market: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = fit_recipe(*market, plan(family, kind)).dump()
+    monkeypatch.setattr("assay.market.recipe.restore", lambda *_: pytest.fail("a library was asked to open it"))
+    for name in set(files) - {"recipe.json"}:
+        middle = len(files[name]) // 2
+        altered = files[name][:middle] + bytes([files[name][middle] ^ 1]) + files[name][middle + 1 :]
+        with pytest.raises(BundleError, match=f"{name}: was altered"):
+            open_recipe(files | {name: altered}, feature_set_id="set-1")
+        with pytest.raises(BundleError, match=f"{name}: has another size"):
+            open_recipe(files | {name: files[name][:-1]}, feature_set_id="set-1")
+        with pytest.raises(BundleError, match="another feature set"):
+            open_recipe(files | {name: altered}, feature_set_id="set-2")
+
+
+def test_a_pickle_is_refused_even_when_its_card_vouches_for_it(market: Any) -> None:
+    files = fit_recipe(*market, plan("ridge", "regression")).dump()
+    content = pickle.dumps({"estimator": None})
+    sealed = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    card = json.loads(files["recipe.json"])
+    card["files"]["model.skops"] = sealed
+    swapped = files | {"model.skops": content, "recipe.json": json.dumps(card).encode()}
+    with pytest.raises(BundleError, match=r"holds a pickle[\s\S]*found: model.skops"):
+        open_recipe(swapped, feature_set_id="set-1")
 
 
 def test_features_and_labels_must_be_the_same_rows(market: Any) -> None:

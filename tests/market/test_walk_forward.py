@@ -19,7 +19,7 @@ from assay.market.recipe import RecipePlan, open_recipe
 from assay.market.selection import SelectionRule, Task, select
 from assay.market.splits import Receipt, SplitRule, holdout_tail, plan_folds, split_rows
 from assay.market.tables import PROBABILITIES
-from assay.market.walk_forward import Fold, collect_fits, importance_table, rank_features
+from assay.market.walk_forward import Fold, collect_fits, fold_bundle, importance_table, rank_features
 from assay.market.workload import Kind
 
 FAST: dict[str, dict[str, Any]] = {
@@ -108,7 +108,7 @@ def test_stored_folds_repeat_the_predictions(market: Market) -> None:
     features, labels, receipts = market
     table, files = validate(features, labels, receipts, plan=plan())
     for receipt in receipts:
-        mine = {name.split("/")[1]: data for name, data in files.items() if name.startswith(f"fold_{receipt.fold}/")}
+        mine = fold_bundle(files, receipt.fold)
         test = features.filter(pl.Series(split_rows(labels, receipt)[1]))
         out = open_recipe(mine, feature_set_id="set-1").predict(test)
         np.testing.assert_array_equal(table.filter(fold=receipt.fold).select(PROBABILITIES).to_numpy(), out)

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from assay.market.calibration.methods import apply, within_range
+from assay.market.calibration import apply, within_range
 from assay.market.ensembles.decider import Answers, Decider, Stock, leaves, pack, unpack
 from assay.market.errors import BundleError, ConfigurationError
 from assay.market.left_out import present, reasons
@@ -53,13 +53,13 @@ class Champion:
 
     def calibrated(self, answers: Answers) -> Answers:
         """The same answers with their probabilities calibrated, if there is a calibrator; returns as they are."""
-        if self.kind == "regression" or self.state is None:
+        if self.kind == "regression":
             return answers
         return replace(answers, values=apply(self.state, answers.values))
 
     def covers(self, answers: Answers) -> bool:
         """Whether the answers lie inside the range that the calibrator was fitted on; true where there is none."""
-        return self.kind == "regression" or self.state is None or within_range(self.state, answers.values)
+        return self.kind == "regression" or within_range(self.state, answers.values)
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def index_bundles(bundles: Mapping[str, Files]) -> list[dict[str, Any]]:
 
 
 def crown_bundle(name: str, stock: Stock, calibration: Mapping[str, Any]) -> dict[str, bytes]:
-    """The bundle that decides: a model's or an ensemble's, its calibrator or the state of its intervals, its name on it.
+    """The bundle that decides, with its name on it and the last state of its calibrator, or of its intervals.
 
     Args:
         name: A model or an ensemble of the head.
@@ -157,5 +157,6 @@ def _open(files: Files, feature_set_id: str) -> Champion:
     rest = {name: content for name, content in files.items() if name != CHAMPION}
     if (found := bundle_id(rest)) != label["bundle_id"]:
         raise BundleError("champion", "was altered", expected=label["bundle_id"], found=found, do="train again")
+    del rest[CALIBRATION]
     decider = unpack(rest, feature_set_id=feature_set_id)
     return Champion(decider, label["model"], label["bundle_id"], about["kind"], about["state"])

@@ -1,6 +1,6 @@
 """The plan of a head: everything that is fixed before the first model is fitted."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -170,12 +170,15 @@ class Plan(Parameters):
         names = predictions["model"].unique(maintain_order=True)
         return {name: self.roles.get(name, "model") for name in names}
 
-    def search(self, model: ModelParams, storage: "BaseStorage") -> TuningPlan:
+    def search(
+        self, model: ModelParams, storage: "BaseStorage", *, clock: Callable[[], float] | None = None
+    ) -> TuningPlan:
         """What to tune of one model of the head.
 
         Args:
             model: Parameters from configuration, search ranges included.
             storage: Where the study is kept.
+            clock: Seconds that only ever grow, for a limit of time.
 
         Raises:
             ConfigurationError: The plan is a draft.
@@ -186,6 +189,7 @@ class Plan(Parameters):
             embargo=self.learning.splits.embargo,
             selections=tuple(self.selection(f"inner {n}") for n in range(1, self.learning.tuning.inner_folds + 1)),
             storage=storage,
+            clock=clock,
         )
 
     def folds(self) -> tuple[Fold, ...]:

@@ -12,6 +12,7 @@ import polars as pl
 from assay.market.errors import AssayError, BundleError, SplitError
 from assay.market.models import Files, Model, ModelParams, ModelRule, build, restore
 from assay.market.models.base import Explained, Floats, Lookback, Rows, Target, member
+from assay.market.models.seal import seal, verify
 from assay.market.parts import TARGETS, Seen, check_classes, check_same_rows, feature_names, known
 from assay.market.preprocess import Inputs, Preprocessor, RawColumns, fit_preprocessor, read_rows
 from assay.market.selection import Selection
@@ -181,11 +182,15 @@ class Recipe:
         return dict(zip(self.inputs.columns, (weights / (total or 1.0)).tolist(), strict=True))
 
     def dump(self) -> dict[str, bytes]:
-        """The recipe as files: ``recipe.json``, ``preprocess.json`` where there is preprocessing, and the model's."""
-        files = {RECIPE: json.dumps(self._card(), sort_keys=True, indent=1, allow_nan=False).encode()}
+        """The recipe as files: ``preprocess.json`` where there is preprocessing, the model's, and ``recipe.json``.
+
+        The last one is the card: it describes the recipe, and holds size and SHA-256 of the others.
+        """
+        files = self.model.dump()
         if isinstance(self.inputs, Preprocessor):
             files[PREPROCESS] = self.inputs.to_json()
-        return files | self.model.dump()
+        card = self._card() | {"files": seal(files)}
+        return {RECIPE: json.dumps(card, sort_keys=True, indent=1, allow_nan=False).encode(), **files}
 
     def _card(self) -> dict[str, Any]:
         plan = self.plan
@@ -293,11 +298,12 @@ def open_recipe(files: Files, *, feature_set_id: str) -> Recipe:
     """Open a dumped recipe for features of one feature set.
 
     Args:
-        files: What `Recipe.dump` gave. Compare their hashes before: some libraries crash on a damaged model file.
+        files: What `Recipe.dump` gave, and nothing else.
         feature_set_id: Feature set of the rows that will be predicted.
 
     Raises:
-        BundleError: The recipe belongs to another feature set, or a file is missing, damaged or not trusted.
+        BundleError: The recipe belongs to another feature set, or a file is missing, one too many, altered, a pickle,
+            or not trusted. All this is found before a library reads a byte of its model: some crash on a damaged one.
     """
     card = _read_card(files)
     if card["feature_set_id"] != feature_set_id:
@@ -309,6 +315,7 @@ def open_recipe(files: Files, *, feature_set_id: str) -> Recipe:
             do="train the model again on the current features, or compute the features it was trained on",
         )
     try:
+        verify({name: content for name, content in files.items() if name != RECIPE}, card["files"])
         return _restore(card, files)
     except AssayError:
         raise

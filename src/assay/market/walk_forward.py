@@ -87,6 +87,13 @@ def no_predictions(kind: Kind) -> pl.DataFrame:
     return pl.DataFrame(schema=PREDICTIONS).with_columns(none)
 
 
+def fold_bundle(fold_files: Files, fold: int) -> dict[str, bytes]:
+    """The fitted recipe of one fold among the files that `validate` gave, as ``open_recipe`` takes it."""
+    prefix = f"fold_{fold}/"
+    mine = {name.removeprefix(prefix): content for name, content in fold_files.items() if name.startswith(prefix)}
+    return {name: content for name, content in mine.items() if name != RECEIPT}
+
+
 def importance_table(fold_files: Mapping[str, bytes]) -> pl.DataFrame:
     """Importance of each feature in each fold, from the files that `validate` gave.
 

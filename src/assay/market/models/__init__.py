@@ -12,6 +12,8 @@ from assay.market.models.forest import RandomForest
 from assay.market.models.hist_gradient_boosting import HistGradientBoosting
 from assay.market.models.lightgbm import LightGBM
 from assay.market.models.linear import Logistic, Ridge
+from assay.market.models.lstm import LSTM
+from assay.market.models.network import MLP
 from assay.market.models.xgboost import XGBoost
 from assay.market.workload import Kind
 
@@ -28,6 +30,8 @@ class ModelParams(
             | RandomForest
             | Logistic
             | Ridge
+            | MLP
+            | LSTM
             | ClassPrior
             | Zero
             | Drift

@@ -1,6 +1,7 @@
 """Nodes of the stage ``tuning``."""
 
 from dataclasses import asdict
+from time import monotonic
 from typing import Any
 
 import polars as pl
@@ -26,7 +27,9 @@ def search(
     if fixed.left_out(model, params):
         return asdict(TuningResult({}, []))
     features, labels = fixed.open(model_input)
-    return asdict(tune(features, labels, fixed.receipts, plan=fixed.search(params, studies), track=track))
+    return asdict(
+        tune(features, labels, fixed.receipts, plan=fixed.search(params, studies, clock=monotonic), track=track)
+    )
 
 
 def collect(**trials: Document) -> tuple[Document, list[Document]]:
