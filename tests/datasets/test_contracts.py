@@ -116,6 +116,7 @@ GOOD = {
     "Decisions": decisions(),
     "Importance": importance(),
     "ShapValues": shap_values(),
+    "Scale": labels().select(*KEY, "scale"),
     "Quarantine": quarantine(),
 }
 
@@ -208,6 +209,7 @@ BAD = [
     ("Decisions", put("lower", float("-inf")), "lower: finite"),
     ("Decisions", put("upper", NAN), "upper: finite"),
     ("ShapValues", put("shap", None), "shap: not_nullable"),
+    ("Scale", put("scale", NAN), "scale: finite"),
     ("Decisions", put("upper", 0.0), "lower <= upper — 1 case"),
     ("Decisions", put("bundle_id", None), "bundle_id: not_nullable"),
     ("Decisions", put("feature_age", -1.0), "feature_age: greater_than_or_equal_to(0)"),

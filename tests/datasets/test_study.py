@@ -1,5 +1,6 @@
 """The study's storage: trials survive a kill, and a torn journal is mended."""
 
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -55,6 +56,45 @@ def test_a_study_is_volatile_and_cannot_be_saved(tmp_path: Path) -> None:
     assert not study.exists()
     with pytest.raises(DatasetError, match="written by Optuna, through the storage"):
         study.save({})
+
+
+def test_pickled_a_storage_opens_the_same_journal_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = Study(filepath="study.log")
+    here = search(study, 2)
+    sent = pickle.dumps(here._storage)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    there = optuna.load_study(study_name="a", storage=pickle.loads(sent))  # noqa: S301
+    assert [trial.params for trial in there.trials] == [trial.params for trial in here.trials]
+    with (tmp_path / "study.log").open("ab") as file:
+        file.write(b'{"op_code":4,"worker')
+    there.tell(there.ask(), 1.0)  # its lock mends the journal too
+    assert here.trials[-1].value == 1.0
+
+
+WRITER = """
+    import sys
+    import optuna
+    from assay.datasets.study import Study
+
+    study = optuna.create_study(storage=Study(filepath=sys.argv[1]).load(), study_name="a", load_if_exists=True)
+    for _ in range(25):
+        trial = study.ask()
+        trial.suggest_float("x", 0, 1)
+        study.tell(trial, float(sys.argv[2]))
+"""
+
+
+def test_processes_that_write_at_a_time_lose_nothing(tmp_path: Path) -> None:
+    script, path = textwrap.dedent(WRITER), str(tmp_path / "study.log")
+    writers = [subprocess.Popen([sys.executable, "-c", script, path, str(number)]) for number in range(3)]
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    trials = optuna.load_study(study_name="a", storage=Study(filepath=path).load()).trials
+    assert sorted(trial.value for trial in trials) == [0.0] * 25 + [1.0] * 25 + [2.0] * 25
+    assert [trial.number for trial in trials] == list(range(75))
 
 
 KILLER = """

@@ -1,13 +1,20 @@
 """Stage reporting: the verdict hears the leak audit, and the page shows it."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
 
+from assay.market.evaluation import EvaluationRule
+from assay.market.plan import Plan
 from assay.market.verdict import Primary, VerdictRule
 from assay.market.workload import Workload
+from assay.pipelines.backtest import create_pipeline as books
 from assay.pipelines.reporting import create_pipeline
-from assay.pipelines.reporting.nodes import judge
+from assay.pipelines.reporting.nodes import evaluate, judge
 from assay.workloads import WORKLOADS
 
 REPLAY = {"rows": 20, "timestamps": 10, "features_equal": True, "predictions_equal": True}
@@ -66,8 +73,59 @@ def test_a_fit_of_any_head_that_saw_its_test_fold_takes_it() -> None:
     assert summary["verdict"]["level"] == "implausible"
 
 
+def test_every_contender_with_answers_is_evaluated_and_no_other() -> None:
+    """An ensemble is not in the plan, and a model that was left out is not in the answers."""
+    rng = np.random.default_rng(1)
+    times = [datetime(2020, 1, 1, tzinfo=UTC) + timedelta(hours=n) for n in range(60)]
+    y = rng.normal(size=60)
+    answers = {"ridge": y + rng.normal(size=60), "stacking": y, "zero": np.zeros(60)}
+    oos = pl.concat(
+        pl.DataFrame(
+            {"model": name, "entity": "A", "time": times, "fold": [1] * 30 + [2] * 30, "forward_return": y}
+        ).with_columns(y_true=y, y_pred=out, lower=pl.lit(None, pl.Float64), upper=pl.lit(None, pl.Float64))
+        for name, out in answers.items()
+    )
+    roles = {"ridge": "model", "mlp": "model", "zero": "baseline"}
+    plan = Plan.model_validate(
+        {"head": "r", "kind": "regression", "roles": roles, "horizon": 2, "execution": {}, "feature_set_id": "f"}
+        | {"receipts": (), "learning": {}}
+    )
+    rule = EvaluationRule(replications=50, common_from_fold=1)
+    found = evaluate(oos, plan.model_dump(mode="json"), rule)
+    assert {name: told["role"] for name, told in found["models"].items()} == {
+        "ridge": "model",
+        "stacking": "model",
+        "zero": "baseline",
+    }
+    bounded = oos.with_columns(lower=pl.col("y_pred") - 1, upper=pl.col("y_pred") + 1)
+    assert evaluate(bounded, plan.model_dump(mode="json"), rule) == found
+
+
+def test_a_head_that_is_not_traded_has_no_books_and_is_reported_without() -> None:
+    workload = replace(WORKLOADS[0], heads=(WORKLOADS[0].heads[0], replace(WORKLOADS[0].heads[1], traded=False)))
+    money = {f"{workload.name}.{workload.heads[1].name}.{noun}" for noun in ("ledger", "backtest", "outer_trials")}
+    assert books([workload]).all_outputs() == {
+        f"{workload.name}.{workload.heads[0].name}.{noun}" for noun in ("ledger", "backtest", "outer_trials")
+    }
+    report = create_pipeline([workload])
+    assert not money & report.inputs()
+    assert f"{workload.name}.{workload.heads[0].name}.backtest" in report.inputs()
+    assert f"{workload.name}.{workload.heads[1].name}.findings" in report.all_outputs()
+
+
+def test_a_head_that_takes_no_part_is_neither_evaluated_nor_audited() -> None:
+    plan = {"head": "r", "kind": "regression", "roles": {}, "horizon": 2, "execution": {}, "feature_set_id": "f"}
+    plan |= {"receipts": (), "learning": {}, "absent": "these data have no open interest"}
+    absent = evaluate(pl.DataFrame(), plan, EvaluationRule())
+    assert absent == {"absent": "these data have no open interest"}
+    [a7] = [test for test in judged(open_interest=absent)["audit"]["tests"] if test["id"] == "A7"]
+    assert a7["outcome"] == "pass"
+
+
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.name)
 def test_the_stage_reads_the_audit_the_fits_and_the_labels(workload: Workload) -> None:
     inputs = create_pipeline([workload]).inputs()
-    heads = {f"{workload.name}.{head.name}.{noun}" for head in workload.heads for noun in ("fits", "labels", "plan")}
-    assert {f"{workload.name}.audit", f"{workload.name}.replay"} | heads <= inputs
+    nouns = ("fits", "labels", "plan", "left_out", "ensembles", "calibration", "explanation", "shap_values")
+    heads = {f"{workload.name}.{head.name}.{noun}" for head in workload.heads for noun in nouns}
+    models = {f"params:{workload.name}.models.{head.name}" for head in workload.heads}
+    assert {f"{workload.name}.audit", f"{workload.name}.replay"} | heads | models <= inputs

@@ -9,6 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from assay.market.bundles import Champion, Champions
+from assay.market.conformal import interval
 from assay.market.ensembles.decider import Answers
 from assay.market.execution import Execution
 from assay.market.features import FeatureRule, recompute
@@ -18,7 +19,7 @@ from assay.market.models import called
 from assay.market.models.base import Floats, class_codes
 from assay.market.parameters import Parameters
 from assay.market.splits import Mask
-from assay.market.tables import CLASS_NAMES, KEY
+from assay.market.tables import BOUNDS, CLASS_NAMES, KEY
 
 
 class PredictRule(Parameters):
@@ -119,7 +120,7 @@ def decide(live: Live, champions: Champions) -> tuple[pl.DataFrame, dict[str, An
     newest = bounded.sort("time").group_by("entity", maintain_order=True).last().sort("entity")
     return newest.select(
         *KEY,
-        *("signal", "confidence", "target_return", "lower", "upper"),
+        *("signal", "confidence", "target_return", *BOUNDS),
         pl.lit(f"{champions.signal.bundle_id}+{champions.target.bundle_id}").alias("bundle_id"),
         ((pl.col("time").max() - pl.col("time")).dt.total_seconds() / 3600).alias("feature_age"),
     ), _told(champions, calibrator)
@@ -201,16 +202,10 @@ def _calls(champion: Champion, raw: Answers) -> tuple[Answers, dict[str, str]]:
 
 
 def _bounded(decided: pl.DataFrame, champion: Champion) -> pl.DataFrame:
-    """The columns lower and upper; null without a state, without a scale, or where the interval is infinite."""
-    from assay.market.conformal import interval
-
-    low = high = np.full(decided.height, np.nan)
-    if champion.state is not None:
-        scale = decided["scale"].fill_null(np.nan).to_numpy()
-        low, high = interval(champion.state, decided["target_return"].to_numpy(), scale)
-    bounds = pl.DataFrame({"lower": low, "upper": high})
-    finite = bounds.select(pl.when(pl.all_horizontal(pl.all().is_finite())).then(pl.all()))
-    return decided.with_columns(finite)
+    """The columns lower and upper; null where there is no finite interval, e.g. without a state."""
+    scale = decided["scale"].fill_null(np.nan).to_numpy()
+    ends = interval(champion.state, decided["target_return"].to_numpy(), scale)
+    return decided.with_columns(pl.Series(name, end).fill_nan(None) for name, end in zip(BOUNDS, ends, strict=True))
 
 
 def _told(champions: Champions, calibrator: dict[str, str]) -> dict[str, Any]:

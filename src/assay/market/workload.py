@@ -54,12 +54,12 @@ class Workload:
     out_of_the_box: bool = False
 
     def head_of(self, kind: Kind) -> str:
-        """Name of the first head of a kind.
+        """Name of the first traded head of a kind.
 
         Raises:
             ConfigurationError: The workload has no such head.
         """
         for head in self.heads:
-            if head.kind == kind:
+            if head.kind == kind and head.traded:
                 return head.name
         raise ConfigurationError(f"workload '{self.name}'", f"has no {kind} head", found=[h.name for h in self.heads])

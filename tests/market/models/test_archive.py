@@ -64,6 +64,14 @@ def test_entries_are_numbered_and_carry_no_clock() -> None:
     assert schema["__class__"] == "Ridge"
 
 
+def test_bytes_do_not_tell_whether_equal_values_are_one_object() -> None:
+    one, other = float("1e300"), float("1e301") / 10
+    assert one == other
+    assert one is not other
+    assert dump_sklearn({"a": one, "b": one}) == dump_sklearn({"a": one, "b": other})
+    assert load_sklearn(dump_sklearn({"a": one, "b": one}), frozenset()) == {"a": one, "b": one}
+
+
 def test_unused_bytes_of_tree_nodes_are_zero() -> None:
     dirty = np.zeros(3, dtype=np.dtype([("a", "<f8"), ("b", "u1")], align=True))
     dirty.view(np.uint8).reshape(3, 16)[:, 9:] = 255

@@ -95,7 +95,7 @@ class NetworkRule(ModelRule):
     threads: int = Field(default=1, ge=0)
 
     library: ClassVar[str] = "torch"
-    install: ClassVar[str] = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
+    install: ClassVar[str] = "make torch"
     chunk: ClassVar[int]  # rows per pass where nothing is learned
 
     @model_validator(mode="after")
