@@ -1,5 +1,6 @@
 """The study's storage: trials survive a kill, and a torn journal is mended."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -73,6 +74,18 @@ def test_pickled_a_storage_opens_the_same_journal_from_anywhere(
         file.write(b'{"op_code":4,"worker')
     there.tell(there.ask(), 1.0)  # its lock mends the journal too
     assert here.trials[-1].value == 1.0
+
+
+def test_the_disk_is_waited_for_once_per_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = search(Study(filepath=str(tmp_path / "study.log")), 1)
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    trial = study.ask()
+    trial.suggest_float("x", 0, 1)
+    trial.report(1.0, 1)
+    assert synced == []
+    study.tell(trial, 1.0)
+    assert len(synced) == 1
 
 
 WRITER = """

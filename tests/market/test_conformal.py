@@ -119,6 +119,15 @@ def test_split_at_exact_multiples(n: int, alpha: float, k: int) -> None:
     assert split(np.arange(1.0, n + 1), alpha) == k
 
 
+def test_the_walk_does_not_round_up_either() -> None:
+    """1 - (1 - 0.05) is less than 0.05, so 100 times what is left of 1 comes out above 5: the fifth is meant."""
+    table = make(bars=110, entities=1, span=1).with_columns(scale=pl.lit(1.0))
+    path = follow(table, rule(coverage=0.05, rate=0.0, min_rows=99), horizon=1)
+    errors = np.abs((table["y_true"] - table["y_pred"]).to_numpy())
+    assert (99 + 1) * (1 - (1 - 0.05)) > 5
+    assert path.threshold[99] == np.sort(errors[:99])[4]
+
+
 def test_split_at_the_ends() -> None:
     scores = np.array([3.0, 1.0, 2.0])
     assert split(scores, 0.0) == split(scores, -0.3) == split(np.array([]), 0.5) == math.inf
@@ -272,12 +281,14 @@ def test_coverage_is_counted_by_group() -> None:
 def test_a_missing_scale_is_replaced_by_the_median_of_earlier_ones() -> None:
     table = make(bars=200, entities=2)
     bar = pl.col("time").rank("dense") - 1
-    holes = table.with_columns(pl.when(bar == 150).then(0.0).when(bar != 170).then("scale").alias("scale"))
+    one = (bar == 160) & (pl.col("entity") == "E1")
+    holes = table.with_columns(pl.when(bar == 150).then(0.0).when((bar != 170) & ~one).then("scale").alias("scale"))
     out, document = bound(holes, rule(window=30), horizon=3)
-    assert document["models"]["m"]["scale_replaced"] == 4
+    assert document["models"]["m"]["scale_replaced"] == 5
     path = follow(holes, rule(window=30), horizon=3)
-    for number in (150, 170):
-        rows = ((table["time"].rank("dense") - 1) == number).to_numpy()
+    for number in (150, 160, 170):
+        rows = holes.select((bar == number) & ~(pl.col("scale") > 0).fill_null(value=False)).to_series().to_numpy()
+        assert rows.sum() == (1 if number == 160 else 2)
         past = holes.filter(bar < number, pl.col("scale") > 0).sort("time", "entity")["scale"].tail(30).median()
         assert path.scale[rows] == pytest.approx(past)
         assert half(out)[rows] == pytest.approx(path.threshold[rows] * past)

@@ -342,7 +342,7 @@ def _intervals(models: list[str]) -> dict[str, Any]:
         "fits": [],
         "models": {
             name: {
-                **_covered(rng, 2856, 0.012), "mean_width": 0.081, "infinite": 37,
+                **_covered(rng, 2856, 0.012), "mean_width": 0.081, "infinite": 37, "waiting": 42,
                 "by_volatility": [{"name": third} | _covered(rng, 952, 0.02) for third in ("calm", "usual", "wild")],
                 "by_entity": [{"name": entity} | _covered(rng, 1428, 0.02) for entity in ("NASDAQ", "SP500")],
                 "by_month": [{"name": month} | _covered(rng, 42, 0.07) for month in months],
@@ -625,6 +625,7 @@ def sample_facts() -> ReportFacts:
             "Funding does not apply to this workload.",
         ],
         heads={"signal": _head("classification"), "forward_return": _head("regression")},
+        absent={},
         catalogue=_catalogue(),
         quality=_quality(),
         audit=_audit(),

@@ -67,6 +67,20 @@ def _without(head: HeadFacts, *path: str | int) -> dict[str, Any]:
         ("trials", 0, "score"),
         ("bundles", 0, "bundle_id"),
         ("bundles", 0, "training", "rows"),
+        ("trials", 0, "state"),
+        ("searches", "xgboost"),
+        ("searches", "xgboost", "spans"),
+        ("ensembles", "fits"),
+        ("ensembles", "contenders", "stacking", "absent"),
+        ("ensembles", "contenders", "stacking", "folds", 0, "fallback"),
+        ("ensembles", "contenders", "stacking", "final", "weights"),
+        ("calibration", "method"),
+        ("calibration", "models", "xgboost", "brier", "raw"),
+        ("calibration", "models", "xgboost", "ece", "null_95"),
+        ("calibration", "models", "xgboost", "folds", 0, "said"),
+        ("calibration", "models", "xgboost", "reliability", 0, "share"),
+        ("explanation", "left_out"),
+        ("shap_sample", 0, "shap"),
     ],
     ids=lambda path: ".".join(map(str, path)),
 )
@@ -81,6 +95,47 @@ def test_a_head_of_another_kind_or_without_models_is_an_error(facts: ReportFacts
         HeadFacts(**head | {"kind": "regression"})
     with pytest.raises(DataError, match=r"models of the evaluation(.|\n)*at least one"):
         HeadFacts(**head | {"evaluation": {**head["evaluation"], "models": {}}})
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("calibration", "coverage"),
+        ("calibration", "models", "xgboost", "infinite"),
+        ("calibration", "models", "xgboost", "by_month", 0, "rows"),
+    ],
+    ids=lambda path: ".".join(map(str, path)),
+)
+def test_intervals_with_anything_missing_are_an_error(facts: ReportFacts, path: tuple[str | int, ...]) -> None:
+    with pytest.raises(DataError, match=rf"report facts, .*: incomplete(.|\n)*found: no {path[-1]}"):
+        HeadFacts(**_without(facts.heads["forward_return"], *path))
+
+
+def test_what_was_not_evaluated_is_neither_an_ensemble_nor_calibrated(facts: ReportFacts) -> None:
+    head = asdict(facts.heads["signal"])
+    ensembles, calibration = head["ensembles"], head["calibration"]
+    lost = {**ensembles, "contenders": {**ensembles["contenders"], "lost": ensembles["contenders"]["meta"]}}
+    with pytest.raises(DataError, match=r"ensemble: unknown name(.|\n)*found: lost"):
+        HeadFacts(**head | {"ensembles": lost})
+    lost = {**calibration, "models": {"lost": calibration["models"]["xgboost"]}}
+    with pytest.raises(DataError, match=r"calibrated model: unknown name(.|\n)*found: lost"):
+        HeadFacts(**head | {"calibration": lost})
+    with pytest.raises(DataError, match="kind of the calibration: unknown name"):
+        HeadFacts(**head | {"calibration": {**calibration, "kind": "regression"}})
+
+
+def test_a_trial_of_an_unknown_state_is_an_error(facts: ReportFacts) -> None:
+    head = asdict(facts.heads["signal"])
+    trials = [{**head["trials"][0], "state": "running"}]
+    with pytest.raises(DataError, match="state of trial 0 of xgboost: unknown name"):
+        HeadFacts(**head | {"trials": trials})
+
+
+def test_only_a_traded_head_needs_books(facts: ReportFacts) -> None:
+    head = asdict(facts.heads["signal"]) | {"backtest": {}, "costs": {}, "funding": ""}
+    with pytest.raises(DataError, match="backtest: incomplete"):
+        HeadFacts(**head)
+    assert not HeadFacts(**head | {"traded": False}).traded
 
 
 @pytest.mark.parametrize(

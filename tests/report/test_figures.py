@@ -78,9 +78,24 @@ def test_a_hopeless_baseline_does_not_squash_the_models() -> None:
     assert max(map(float, ticks[0])) < 2
 
 
+def test_ensembles_are_diamonds_and_what_falls_short_is_in_alarm() -> None:
+    plain, made, short = (
+        interval_panel([one], unit="share", reference=None, slug="p", title="Coverage")
+        for one in (
+            Estimate("a", 0.9, 0.8, 0.95),
+            Estimate("a", 0.9, 0.8, 0.95, role="ensemble"),
+            Estimate("a", 0.9, 0.8, 0.95, short=True),
+        )
+    )
+    assert plain.count(" C ") > made.count(" C ")  # a diamond has no curves
+    assert "var(--surface)" not in made
+    assert "var(--bad)" in short
+    assert "var(--bad)" not in plain + made
+
+
 def test_scatter_draws_at_most_500_points() -> None:
     x = np.linspace(-0.01, 0.01, 5000)
-    svg = scatter_figure(x, x**2, slug="s", title="m")
+    svg = scatter_figure(x, x**2, what="return", slug="s", title="m")
     assert 400 < svg.count("<use") <= 530
 
 

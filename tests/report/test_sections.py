@@ -43,7 +43,9 @@ def test_lead_comes_first_then_models_twins_and_baselines(signal: HeadView) -> N
     assert replace(signal, lead="lightgbm").models[0] == "lightgbm"
     roles = [signal.role(name) for name in signal.models]
     assert roles == sorted(roles, key=["model", "volatility_only", "baseline"].index)
-    assert signal.twins == ("lightgbm (volatility only)", "random_forest (volatility only)")
+    parts = [signal.part(name) for name in signal.models]
+    assert parts == sorted(parts, key=["model", "ensemble", "volatility_only", "baseline"].index)
+    assert signal.twins[:2] == ("lightgbm (volatility only)", "random_forest (volatility only)")
 
 
 def test_metrics_that_matter_come_first_whatever_the_order_of_the_file(signal: HeadView) -> None:
@@ -68,7 +70,7 @@ def test_best_baseline_follows_the_direction_of_the_metric(signal: HeadView) -> 
 
 def test_coverage_is_never_marked_as_good_or_bad(signal: HeadView) -> None:
     rows = {row[0].text: row[1:] for row in model_comparison(signal).tables[0].rows}
-    assert any("win" in cell.mark for cell in rows["Accuracy"])
+    assert any("win" in cell.mark for cell in rows["Balanced accuracy"])
     assert not any("win" in cell.mark or "loss" in cell.mark for cell in rows["Coverage (tradable)"])
 
 
@@ -148,8 +150,10 @@ def test_importance_is_ranked(signal: HeadView) -> None:
 
 
 def test_all_trials_are_listed(signal: HeadView) -> None:
-    assert len(tuning_block(signal).more[1].tables[0].rows) == len(signal.facts.trials)
-    assert tuning_block(_with(signal, trials=[], best_params={}, bundles=[])).empty
+    table = tuning_block(signal).more[1].tables[0]
+    assert len(table.rows) == len(signal.facts.trials)
+    assert {row[2].text for row in table.rows} == {"complete", "pruned", "failed"}
+    assert tuning_block(_with(signal, trials=[], searches={}, best_params={}, bundles=[])).empty
 
 
 def test_a_bundle_is_shown_with_the_score_of_its_recipe(signal: HeadView) -> None:

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from kedro.io import DataCatalog, DatasetError
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from assay.datasets.contracts import Bars, Feed, Panel, Quarantine
 from assay.market.errors import DataError
 from assay.market.plan import Learning
+from assay.market.simulator import MarketRule, simulate
 from assay.market.splits import plan_folds
 from assay.market.timeline import FeedRule, stamp_feed
 from assay.market.trading import BacktestRule
@@ -160,10 +162,64 @@ def test_the_jump_limit_is_read(run: Any) -> None:
     assert strict["quality"].load()["bars"]["counts"] == {"jump": 1}
 
 
+def three(rows: int = 96) -> pl.DataFrame:
+    """Three symbols; the last one ends halfway."""
+    bars = [market(rows).with_columns(entity=pl.lit(entity)) for entity in ("ADA", "BTC", "ETH")]
+    return pl.concat([*bars[:2], bars[2].head(rows // 2)])
+
+
+def test_only_the_symbols_asked_for_are_looked_at(run: Any) -> None:
+    funding = pl.concat([feed("funding", [*range(0, 97, 8)]).with_columns(entity=pl.lit(e)) for e in ("ADA", "BTC")])
+    tables = run(three(), funding=funding, change={"symbols": ["BTC", "ETH"]})
+    assert tables["bars"].load()["entity"].unique().sort().to_list() == ["BTC", "ETH"]
+    assert tables["funding"].load()["entity"].unique().to_list() == ["BTC"]
+    quality = tables["quality"].load()
+    assert quality["bars"]["left_out"] == 96
+    assert "Asked for are BTC, ETH: 96 bars of the data are left out." in quality["notes"]
+
+
+def test_facts_about_everyone_and_faulty_rows_are_not_left_out(run: Any) -> None:
+    everyone = feed("funding", [8]).with_columns(entity=pl.lit("*"))
+    nameless = market(1).with_columns(entity=pl.lit(None, pl.String), time=pl.lit(START - HOUR))
+    bars = pl.concat([three(), nameless])
+    change = {"symbols": ["BTC"], "days": 1, "quality": {"max_bad_share": 0.2}}
+    tables = run(bars, funding=everyone, change=change)
+    assert tables["funding"].load().height == 1
+    tables = run(bars, change=change | {"days": 100})
+    assert tables["quality"].load()["bars"]["counts"] == {"entity_missing": 1}
+
+
+def test_only_the_newest_days_are_looked_at(run: Any) -> None:
+    tables = run(three(), change={"days": 2})
+    last = START + 96 * HOUR
+    assert tables["bars"].load()["time"].unique().sort().to_list() == [last - n * HOUR for n in range(47, -1, -1)]
+    assert tables["bars"].load()["entity"].unique().sort().to_list() == ["ADA", "BTC"]
+    assert "Asked for are the newest 2 days: 144 bars of the data are left out." in tables["quality"].load()["notes"]
+    of_one = run(three(), change={"days": 1, "symbols": ["ETH"]})["bars"].load()  # counted from its own last bar
+    assert of_one["time"].max() == START + 48 * HOUR
+    assert of_one.height == 24
+
+
+def test_without_a_choice_nothing_is_said_about_it(run: Any) -> None:
+    quality = run(three())["quality"].load()
+    assert "left_out" not in quality["bars"]
+    assert not any("Asked for" in note for note in quality["notes"])
+
+
+def test_a_symbol_that_is_not_there_is_an_error(run: Any) -> None:
+    match = r"symbols BTCUSD, XRP: are not in the data\n  expected: some of BTC\n  found: 3 symbols\n  what to do: name"
+    with pytest.raises(DataError, match=match):
+        run(three(), change={"symbols": ["ETH", "BTCUSD", "XRP"]})
+    with pytest.raises(DataError, match="expected: some of ADA, BTC, ETH"):
+        run(three(), change={"symbols": ["QQQQ"]})
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [
         ({"stamp": "middle"}, "stamp"),
+        ({"symbols": []}, "symbols"),
+        ({"days": 0}, "days"),
         ({"interval": "-PT1H"}, "interval"),
         ({"feed": {}}, "feed"),
         ({"feeds": {}}, "funding"),
@@ -184,19 +240,54 @@ def test_removing_the_future_changes_nothing_before(run: Any) -> None:
     assert early.equals(late.filter(pl.col("time") <= cut))
 
 
+# --- a mock market ----------------------------------------------------------------------------------------------------
+
+
+def test_a_mock_market_comes_in_whole_and_its_signal_can_be_seen(run: Any) -> None:
+    mock = simulate(MarketRule(bars=600, ic=0.1, revisions=0.0))
+    tables = run(mock.bars, REQUIRED, funding=mock.funding, open_interest=mock.open_interest)
+    panel, quality = tables["panel"].load(), tables["quality"].load()
+    Panel.validate(panel)
+    assert {name: quality[name]["counts"] for name in FEEDS} == {"funding": {}, "open_interest": {}}
+    assert quality["bars"] == {
+        "rows_in": mock.bars.height,
+        "rows_out": mock.bars.height,
+        "quarantined": 0,
+        "counts": {},
+    }
+    assert panel.select("entity", "time").equals(mock.truth.select("entity", "time"))
+    told = panel.join(mock.truth, on=["entity", "time"]).filter(pl.col("entity") == "MOCK2").drop_nulls()
+    x = np.column_stack([told["funding_rate"], told["open_interest_amount"].log(), np.ones(told.height)])
+    fitted, *_ = np.linalg.lstsq(x, told["signal"].to_numpy(), rcond=None)
+    assert np.corrcoef(x @ fitted, told["signal"].to_numpy())[0, 1] > 0.99999
+    assert told["funding_age"].unique().to_list() == told["open_interest_age"].unique().to_list() == [1.0]
+
+
+def test_gaps_late_facts_and_revisions_of_a_mock_market_come_in(run: Any) -> None:
+    mock = simulate(MarketRule(bars=600, gaps=0.02, late=0.05, revisions=0.05))
+    tables = run(mock.bars, REQUIRED, funding=mock.funding, open_interest=mock.open_interest)
+    Panel.validate(tables["panel"].load())
+    assert tables["funding"].load().height == mock.funding.height
+    assert 1 < tables["quality"].load()["funding"]["age_hours"]["max"] <= 20
+
+
 # --- where the data come from -----------------------------------------------------------------------------------------
 
 
-def test_without_data_the_workload_says_what_it_needs(
-    sources: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    wanted = (
-        r"is no folder\n.*\n  what to do: the crypto workload needs files of your own: run "
-        r"`kedro run --pipelines crypto --env files --params data_dir=DIR` or `assay run crypto --data DIR`"
-    )
-    with pytest.raises(DatasetError, match=wanted):
-        sources("base").load("crypto.bars_raw")
+def test_without_files_the_data_are_those_of_one_mock_market(sources: Any) -> None:
+    catalog = sources("base")
+    expected = simulate(MarketRule())
+    assert catalog.load("crypto.bars_raw").equals(expected.bars)
+    assert catalog.load("crypto.funding_raw").equals(expected.funding)
+    assert catalog.load("crypto.open_interest_raw").equals(expected.open_interest)
+
+
+def test_the_mock_market_can_be_changed_from_the_command_line(sources: Any) -> None:
+    asked = {"mock_symbols": 4, "mock_bars": 50, "mock_form": "regime", "mock_ic": 0.0, "mock_seed": 3}
+    catalog = sources("base", **asked)
+    rule = MarketRule(symbols=4, bars=50, form="regime", ic=0.0, seed=3)
+    assert catalog.load("crypto.bars_raw").equals(simulate(rule).bars)
+    assert {catalog.get(f"crypto.{name}_raw")._rule for name in ("bars", *FEEDS)} == {rule}
 
 
 def test_without_a_folder_the_environment_asks_for_one(sources: Any) -> None:
@@ -214,12 +305,6 @@ def test_the_documented_folder_is_read_without_further_words(sources: Any, tmp_p
     assert catalog.load("crypto.bars_raw")["entity"].unique().to_list() == ["BTC"]
     assert catalog.load("crypto.funding_raw")["rate"].to_list() == [0.5]
     assert catalog.load("crypto.open_interest_raw").is_empty()
-
-
-def test_both_environments_read_the_same_columns(sources: Any) -> None:
-    for name in ("bars_raw", "funding_raw", "open_interest_raw"):
-        base, files = (sources(env).get(f"crypto.{name}")._layout for env in ("base", "files"))
-        assert base.model_copy(update={"help": None}) == files.model_copy(update={"help": None})
 
 
 # --- real perpetuals --------------------------------------------------------------------------------------------------

@@ -129,6 +129,7 @@ class ReportFacts:
         primary: The declared ``head``, ``model`` and ``metric``; everything else is exploratory.
         notes: Sentences a reader must know before any number.
         heads: Facts per head.
+        absent: Heads that took no part, with the reason.
         catalogue: Features of the run and those disabled, with reasons.
         quality: Nested counts of the input checks.
         audit: The leak audit in whole: ``verdict``, what is ``said`` about it, whether a FAIL is ``allowed``, its
@@ -144,6 +145,7 @@ class ReportFacts:
     verdict: Facts
     primary: Facts
     heads: Mapping[str, HeadFacts]
+    absent: Mapping[str, str]
     notes: Sequence[str]
     catalogue: Facts
     quality: Facts

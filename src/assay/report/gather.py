@@ -5,9 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
-from pydantic import RootModel
 
-from assay.market.models import ModelParams
 from assay.market.plan import Plan
 from assay.market.selection import stability
 from assay.market.splits import split_rows
@@ -24,15 +22,10 @@ SHAP_ROWS, SHAP_FEATURES = 400, 12  # what of an explanation goes into the page
 _ROW = ["fold", "time", "entity"]
 
 
-class Searched(RootModel[dict[str, ModelParams]]):
-    """Parameters of all models of a head, by name: what each search was allowed to try."""
-
-
 def head_findings(
     plan: Document,
     labels: pl.DataFrame,
     *,
-    params: Searched,
     primary: Primary,
     **told: Any,  # noqa: ANN401
 ) -> dict[str, Any]:
@@ -41,16 +34,18 @@ def head_findings(
     Args:
         plan: Plan of the head.
         labels: Its labels table, for the class shares of each fold.
-        params: Parameters of its models, for the ranges of their searches.
         primary: The declared claim, which decides whose explanation is shown.
         told: ``metrics``, ``label_manifest``, ``importance``, ``fits``, ``best_params``, ``model_index``,
             ``inner_trials``, ``ensembles``, ``calibration``, ``explanation``, ``shap_values``, ``left_out``; of a head
             that is traded also ``backtest`` and ``outer_trials``.
 
     Returns:
-        The fields of ``HeadFacts``; ``fits`` are those of models, ensembles and calibration.
+        The fields of ``HeadFacts``; ``fits`` are those of models, ensembles and calibration. Of a head that takes no
+        part in the run only ``absent``, the reason.
     """
     fixed, best = Plan.model_validate(plan), told["best_params"]
+    if fixed.absent:
+        return {"absent": fixed.absent}
     ours = {trial for found in best.values() for trial in found["trials"]}
     return {
         "kind": plan["kind"],
@@ -60,7 +55,7 @@ def head_findings(
         "label_manifest": told["label_manifest"],
         "importance": _over_folds(told["importance"]),
         "trials": [trial for trial in told["inner_trials"] if trial["id"] in ours],
-        "searches": {model: _search(params.root[model], found) for model, found in best.items() if found["trials"]},
+        "searches": {model: _search(found) for model, found in best.items() if found["trials"]},
         "best_params": {model: found["values"] for model, found in best.items() if found["trials"]},
         "bundles": told["model_index"],
         "min_coverage": plan["learning"]["selection"]["min_coverage"],
@@ -86,9 +81,8 @@ def _money(told: Document) -> dict[str, Any]:
     }
 
 
-def _search(model: ModelParams, found: Document) -> dict[str, Any]:
-    spans = {name: span.model_dump(mode="json") for name, span in model.root.search.items()}
-    return {"stopped": found.get("stopped"), "spans": spans}
+def _search(found: Document) -> dict[str, Any]:
+    return {"stopped": found["stopped"], "spans": found["spans"]}
 
 
 def _explained(told: Document, head: str, primary: Primary) -> str | None:
@@ -123,6 +117,11 @@ def shap_sample(values: pl.DataFrame, explanation: Document, model: str | None) 
     return found.select("model", "row", "feature", written).to_dicts()
 
 
+def taking_part(findings: Mapping[str, Document]) -> dict[str, Document]:
+    """Findings of the heads for which the data hold what they predict."""
+    return {name: found for name, found in findings.items() if "absent" not in found}
+
+
 def report_facts(workload: str, *, summary: Document, about: Document, findings: Mapping[str, Document]) -> ReportFacts:
     """Facts of the page of one workload.
 
@@ -132,12 +131,13 @@ def report_facts(workload: str, *, summary: Document, about: Document, findings:
         about: ``quality``, ``catalogue``, ``manifest`` and ``replay``.
         findings: Findings of every head.
     """
-    heads = {name: HeadFacts(**found) for name, found in findings.items()}
+    heads = {name: HeadFacts(**found) for name, found in taking_part(findings).items()}
     return ReportFacts(
         workload=workload,
         verdict=summary["verdict"],
         primary=summary["primary"],
         heads=heads,
+        absent={name: found["absent"] for name, found in findings.items() if name not in heads},
         notes=_notes(about, heads),
         catalogue=about["catalogue"],
         quality=about["quality"],

@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 
 from assay.report.elements import Block
 from assay.report.facts import ReportFacts
-from assay.report.format import percent, slug, title
+from assay.report.format import opening, percent, prose, slug, title
 from assay.report.glossary import GLOSSARY
 from assay.report.sections.audit import audit_block
 from assay.report.sections.calibration import calibration_block
@@ -86,6 +86,7 @@ def build_report(facts: ReportFacts) -> str:
             wanted=wanted_block(facts),
             audit=audit_block(facts),
             chapters=[_chapter(facts, name) for name in _order(facts)],
+            absent={title(name): opening(prose(reason)) for name, reason in facts.absent.items()},
             appendix=[quality_block(facts), feature_block(facts)],
             run=run_block(facts),
             confidence=percent(facts.declared.evaluation["confidence"]),

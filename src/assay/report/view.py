@@ -94,6 +94,11 @@ class HeadView:
         return self.metrics[:6]
 
     @property
+    def known(self) -> tuple[str, ...]:
+        """Names of all models and ensembles that prose may speak of, those left out included."""
+        return (*self.models, *self.facts.left_out, *self.facts.ensembles["left_out"])
+
+    @property
     def best_first(self) -> tuple[str, ...]:
         """Models and ensembles, best first on the metric that is read first."""
         return ranked(self.evaluation, self.metric)

@@ -6,7 +6,7 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from assay.market.calibration.dependence import Dependence, block_length, shares, wilson
-from assay.market.significance import BootstrapRule, optimal_block
+from assay.market.significance import BootstrapRule, optimal_block, resample_sums
 
 RULE = BootstrapRule(replications=200)
 
@@ -104,12 +104,14 @@ def test_intervals_hold_as_often_as_they_say() -> None:
 
 def test_a_short_group_takes_the_design_effect_of_all() -> None:
     rng = np.random.default_rng(4)
-    once = (rng.random(500) < 0.5).astype(float)
-    time = np.repeat(np.arange(500), 4)
-    groups = (time >= 495).astype(int)
-    found = shares(once[time], groups, time, block=1.0, rule=BootstrapRule(replications=800))
-    low, high = proportion_confint(once[495:].sum(), 5, method="wilson")
-    assert (found.low[1], found.high[1]) == pytest.approx((low, high), abs=0.05)
+    hits = np.repeat((rng.random(60) < 0.5).astype(float), 15)
+    groups = (np.arange(900) >= 880).astype(int)
+    rule, share = BootstrapRule(replications=400), hits.mean()
+    effect = resample_sums((hits - share)[:, None], block=20.0, rule=rule).var() / (900 * share * (1 - share))
+    found = shares(hits, groups, np.arange(900), block=20.0, rule=rule)
+    assert effect > 5
+    assert (found.low[1], found.high[1]) == pytest.approx(wilson(found.share[1], 20 / effect, 0.95))
+    assert found.share[1] == hits[880:].mean() != 0.0
 
 
 def test_all_and_none_have_wide_intervals_and_an_empty_group_has_none() -> None:

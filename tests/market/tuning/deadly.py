@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.market import tuning
-from assay.market.tuning import trial
+from assay.market.tuning import identity, trial
 
 
 def die() -> None:
@@ -29,6 +29,7 @@ def dies_at_fit(deadly: int) -> None:
 
 
 def main() -> None:
+    identity._code = lambda: "as in the test"
     market, plan = pickle.loads(Path(sys.argv[1]).read_bytes())  # noqa: S301  written by the test itself
     what, deadly = sys.argv[2], int(sys.argv[3])
 

@@ -14,10 +14,16 @@ from typing import Any
 import pytest
 
 from assay.datasets.study import Study
-from assay.market.tuning import TuningPlan, TuningResult, tune
+from assay.market.tuning import TuningPlan, TuningResult, crew, identity, tune
 
 SCRIPT = Path(__file__).with_name("deadly.py")
 PRUNED = {"inner_folds": 3, "pruning": True}
+
+
+@pytest.fixture(autouse=True)
+def _same_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that is edited while the tests run would make a killed search another one."""
+    monkeypatch.setattr(identity, "_code", lambda: "as in the test")
 
 
 def kill(folder: Path, market: Any, plan: TuningPlan, *where: object) -> None:
@@ -80,8 +86,6 @@ def test_several_processes_lose_no_trial_and_count_none_twice_when_the_parent_is
 def test_a_worker_that_is_killed_is_replaced_and_its_trial_run_again(
     lab: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from assay.market.tuning import crew
-
     begun: list[tuple[int, int]] = []
     begin = crew.Worker.begin
 

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import InMemoryStorage
 
 from assay.datasets.study import Study
 from assay.market.errors import ConfigurationError, SplitError
 from assay.market.tuning import crew, parallel, tune
 from assay.market.tuning.crew import Job, Worker
+from assay.market.tuning.samplers import Samplers
+from assay.market.tuning.search import Search
 from assay.market.tuning.trial import Work
 
 TREES = {"kind": "lightgbm", "search": {"num_leaves": {"low": 2, "high": 20}}}
@@ -111,3 +114,27 @@ def test_nobody_answers_for_workers_that_wait() -> None:
     idle = Worker.__new__(Worker)
     idle.trial = None
     assert crew.answering([idle]) == []
+
+
+def test_a_trial_that_was_finished_at_the_last_moment_is_not_abandoned(
+    lab: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = lab.planned(trials=2)
+    search = Search(plan, "study")
+    for number in (0, 1):
+        search.study.tell(search.ask(number), 1.0)
+    search.abandon(0)
+
+    def too_late(*_: Any, **_more: Any) -> None:
+        raise UpdateFinishedTrialError
+
+    monkeypatch.setattr("optuna.study.Study.tell", too_late)
+    search.abandon(1)
+    assert [trial.state.name for trial in search.study.trials] == ["COMPLETE", "COMPLETE"]
+
+
+def test_trials_that_run_meanwhile_are_avoided_by_several_processes_alone(lab: Any) -> None:
+    """With one process no trial runs meanwhile, and what is written down for the others would cost time."""
+    for processes in (1, 2):
+        sampler = Samplers(lab.planned(trials=9, processes=processes))[5]
+        assert sampler._constant_liar == (processes == 2)  # type: ignore[attr-defined]

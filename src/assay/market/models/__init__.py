@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, RootModel
 from assay.market.errors import AssayError, BundleError, ConfigurationError
 from assay.market.models.base import Files, Model, ModelRule, Range, called
 from assay.market.models.baselines import ClassPrior, Drift, LastSign, Zero
+from assay.market.models.bins import BinnedModel, Bins
 from assay.market.models.catboost import CatBoost
 from assay.market.models.forest import RandomForest
 from assay.market.models.hist_gradient_boosting import HistGradientBoosting
@@ -17,7 +18,7 @@ from assay.market.models.network import MLP
 from assay.market.models.xgboost import XGBoost
 from assay.market.workload import Kind
 
-__all__ = ["Files", "Model", "ModelParams", "ModelRule", "Range", "build", "called", "restore"]
+__all__ = ["Bins", "Files", "Model", "ModelParams", "ModelRule", "Range", "build", "called", "restore"]
 
 
 class ModelParams(
@@ -45,13 +46,15 @@ class ModelParams(
     model_config = ConfigDict(frozen=True)
 
 
-def build(params: ModelRule, kind: Kind, *, seed: int) -> Model:
+def build(params: ModelRule, kind: Kind, *, seed: int, bins: Bins | None = None) -> Model:
     """An unfitted model.
 
     Args:
         params: Parameters of the family.
         kind: Kind of the head it shall predict.
         seed: Seed of everything the fit draws at random.
+        bins: Where the families that bin their rows keep them for the next model that is fitted on the same rows; None
+            = nowhere.
 
     Raises:
         ConfigurationError: The family cannot predict such a head, or its library is not installed.
@@ -59,7 +62,10 @@ def build(params: ModelRule, kind: Kind, *, seed: int) -> Model:
     _check_head(params, kind)
     if missing := params.missing():
         raise ConfigurationError(f"model {params.kind}", f"cannot be fitted here: {missing}")
-    return params.create(kind, seed=seed)
+    model = params.create(kind, seed=seed)
+    if isinstance(model, BinnedModel):
+        model.bins = bins
+    return model
 
 
 def restore(params: ModelRule, kind: Kind, files: Files) -> Model:

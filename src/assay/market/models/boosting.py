@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from assay.market.models.base import EVERY_KIND, ModelRule, Target, class_codes
+from assay.market.models.bins import BinnedModel
 from assay.market.tables import CLASSES
 from assay.market.workload import Kind
 
@@ -55,7 +56,7 @@ class BoostingRule(BoostedRule):
         return own | ({"num_class": len(CLASSES)} if kind == "classification" else {})
 
 
-class BoostedModel:
+class BoostedModel(BinnedModel):
     """Probabilities of three classes, or of being right (log loss), or values (squared error)."""
 
     def __init__(self, params: BoostingRule, kind: Kind, *, seed: int, booster: Any = None) -> None:  # noqa: ANN401

@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from assay.market.models.base import Explained, Files, Floats, Matrix, Model, Target, member, spread
+from assay.market.models.bins import BinnedModel
 from assay.market.models.boosting import BoostedRule, threads_for
 from assay.market.models.margins import by_class, from_native, sigmoid, softmax
 from assay.market.workload import Kind
@@ -54,7 +55,7 @@ class CatBoost(BoostedRule):
         return CatBoostModel(self, kind, seed=0, booster=booster)
 
 
-class CatBoostModel:
+class CatBoostModel(BinnedModel):
     """Boosted symmetric trees: probabilities of three classes, or of being right, or values."""
 
     def __init__(self, params: CatBoost, kind: Kind, *, seed: int, booster: Any = None) -> None:  # noqa: ANN401
@@ -71,9 +72,15 @@ class CatBoostModel:
         patience = self._params.early_stopping_rounds
         newer = _of_seen_classes(tail, y) if tail and patience and self._kind == "classification" else tail
         stops = patience is not None and newer is not None
-        booster = catboost.CatBoost(self._settings())
+        settings = self._settings()
+        rows = self._binned(
+            (settings["border_count"], self._seed),
+            of=(X, y, weight),
+            make=lambda: self._pool(X, y, weight),
+        )
+        booster = catboost.CatBoost(settings)
         booster.fit(
-            catboost.Pool(X, y, weight=weight),
+            rows,
             eval_set=catboost.Pool(*newer) if stops else None,
             early_stopping_rounds=patience if stops else None,
             use_best_model=stops,
@@ -107,6 +114,13 @@ class CatBoostModel:
     def dump(self) -> dict[str, bytes]:
         """CatBoost's own binary format."""
         return {FILE: self._booster._serialize_model()}  # what pickle would call; the public way writes a file
+
+    def _pool(self, X: Matrix, y: Target, weight: Floats | None) -> Any:  # noqa: ANN401
+        import catboost
+
+        pool = catboost.Pool(X, y, weight=weight)
+        pool.quantize(border_count=self._params.border_count, random_seed=self._seed)
+        return pool
 
     def _settings(self) -> dict[str, Any]:
         return self._params.model_dump(exclude={"kind", "search", "early_stopping_rounds", "threads"}) | {

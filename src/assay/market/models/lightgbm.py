@@ -67,12 +67,16 @@ class LightGBMModel(BoostedModel):
 
         settings = self._settings()
         rounds = self._params.early_stopping_rounds if tail else None
-        train = lgb.Dataset(X, self._encode(y), weight=weight, params=settings)
+        train, newer = self._binned(
+            (settings["max_bin"], self._seed),
+            of=(X, y, weight, *(tail or ())),
+            make=lambda: self._datasets(X, y, tail, weight=weight),
+        )
         booster = lgb.train(
             settings,
             train,
             self._params.n_estimators,
-            valid_sets=[lgb.Dataset(tail[0], self._encode(tail[1]), reference=train)] if tail else None,
+            valid_sets=newer,
             callbacks=[lgb.early_stopping(rounds, verbose=False)] if rounds else None,
         )
         self.best_iteration = booster.best_iteration if rounds else None
@@ -99,6 +103,15 @@ class LightGBMModel(BoostedModel):
         """LightGBM's own text format. A damaged text kills the process that opens it: compare hashes before."""
         return {FILE: self._text.encode()}
 
+    def _datasets(
+        self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None, *, weight: Floats | None
+    ) -> tuple[Any, list[Any]]:
+        """The rows, and those of the tail, to be put into the same bins by the first fit."""
+        import lightgbm as lgb
+
+        train = lgb.Dataset(X, self._encode(y), weight=weight, params=self._settings())
+        return train, [lgb.Dataset(tail[0], self._encode(tail[1]), reference=train)] if tail else []
+
     def _settings(self) -> dict[str, Any]:
         objective, metric = OBJECTIVES[self._kind]
         return self._params.settings(self._kind) | {
@@ -106,6 +119,7 @@ class LightGBMModel(BoostedModel):
             "metric": metric,
             "deterministic": True,
             "force_row_wise": True,
+            "feature_pre_filter": False,  # or bins made for one min_child_samples would not do for another
             "seed": self._seed,
             "num_threads": self._params.threads,
             "verbosity": -1,

@@ -57,13 +57,14 @@ class XGBoostModel(BoostedModel):
         """Boost until the score on the tail stops improving, and keep the best rounds only."""
         import xgboost as xgb
 
-        settings = self._settings()
         rounds = self._params.early_stopping_rounds if tail else None
-        common = {name: settings[name] for name in ("max_bin", "nthread")}
-        train = xgb.QuantileDMatrix(X, self._encode(y), weight=weight, **common)
-        newer = [(xgb.QuantileDMatrix(tail[0], self._encode(tail[1]), ref=train, **common), "tail")] if tail else []
+        train, newer = self._binned(
+            self._settings()["max_bin"],
+            of=(X, y, weight, *(tail or ())),
+            make=lambda: self._matrices(X, y, tail, weight=weight),
+        )
         booster = xgb.train(
-            settings,
+            self._settings(),
             train,
             self._params.n_estimators,
             evals=newer,
@@ -100,6 +101,19 @@ class XGBoostModel(BoostedModel):
     def dump(self) -> dict[str, bytes]:
         """Universal binary JSON, XGBoost's own format."""
         return {FILE: bytes(self._booster.save_raw("ubj"))}
+
+    def _matrices(
+        self, X: Matrix, y: Target, tail: tuple[Matrix, Target] | None, *, weight: Floats | None
+    ) -> tuple[Any, list[tuple[Any, str]]]:
+        """The binned rows, and those of the tail in the same bins, if there is one."""
+        import xgboost as xgb
+
+        settings = self._settings()
+        common = {name: settings[name] for name in ("max_bin", "nthread")}
+        train = xgb.QuantileDMatrix(X, self._encode(y), weight=weight, **common)
+        if tail is None:
+            return train, []
+        return train, [(xgb.QuantileDMatrix(tail[0], self._encode(tail[1]), ref=train, **common), "tail")]
 
     def _settings(self) -> dict[str, Any]:
         objective, metric = OBJECTIVES[self._kind]

@@ -11,7 +11,7 @@ from assay.market.plan import Plan
 from assay.market.trading import BUY_AND_HOLD
 from assay.market.verdict import Backtest, Primary, VerdictRule, verdict
 from assay.report import build_report, comparison_table
-from assay.report.gather import Searched, head_findings, report_facts
+from assay.report.gather import head_findings, report_facts, taking_part
 
 Document = dict[str, Any]
 
@@ -19,12 +19,14 @@ Document = dict[str, Any]
 def evaluate(oos: pl.DataFrame, plan: Document, params: EvaluationRule) -> Document:
     """Every number about the predictions of one head."""
     fixed = Plan.model_validate(plan)
+    if fixed.absent:
+        return {"absent": fixed.absent}
     return evaluation.evaluate(oos, kind=fixed.kind, roles=fixed.present(oos), horizon=fixed.horizon, rule=params)
 
 
-def gather(primary: Primary, params: Searched, **parts: Any) -> Document:  # noqa: ANN401
+def gather(primary: Primary, **parts: Any) -> Document:  # noqa: ANN401
     """Everything the page says about one head."""
-    return head_findings(**parts, params=params, primary=primary)
+    return head_findings(**parts, primary=primary)
 
 
 def judge(primary: Primary, rule: VerdictRule, *, audit: Document, replay: Document, **findings: Document) -> Document:
@@ -32,7 +34,7 @@ def judge(primary: Primary, rule: VerdictRule, *, audit: Document, replay: Docum
     found = findings[primary.head]
     judged, held = (found["backtest"][name]["performance"] for name in (primary.model, BUY_AND_HOLD))
     told = verdict(found["evaluation"], Backtest(judged, held), primary=primary, rule=rule)
-    whole = complete(audit, replay=replay, heads=findings)
+    whole = complete(audit, replay=replay, heads=taking_part(findings))
     tempered = temper(told, whole, model=primary.model)
     return {"primary": primary.model_dump(mode="json"), "verdict": tempered, "audit": whole}
 

@@ -30,11 +30,10 @@ ABOUT = {"quality": "quality", "catalogue": "feature_catalogue", "manifest": "ma
 
 def _evaluate(head: Head) -> Pipeline:
     found = {noun: noun for noun in (*FINDINGS, *(MONEY if head.traded else ()))}
-    declared = {"primary": "params:primary", "params": "params:models.{0}"}
     return Pipeline(
         [
             node(nodes.evaluate, ["oos", "plan", "params:evaluation"], "metrics", name="evaluate"),
-            node(nodes.gather, declared | found, "findings", name="gather"),
+            node(nodes.gather, {"primary": "params:primary"} | found, "findings", name="gather"),
         ]
     )
 

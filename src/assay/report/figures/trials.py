@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 Trial = Mapping[str, Any]
 _ROW = 26
+_STYLES: dict[str, dict[str, Any]] = {
+    "complete": {"color": MUTED, "markersize": 5.5, "markeredgewidth": 0, "alpha": 0.75},
+    "pruned": {"color": SURFACE, "markersize": 5.5, "markeredgewidth": 1.3, "markeredgecolor": MUTED},
+    "failed": {"color": BAD, "markersize": 5.5, "markeredgewidth": 1.8},
+}
 _DEEP = 4.0  # scores further below the best than this many times the median trial's distance lie at the foot
 
 
@@ -44,8 +49,7 @@ def trial_figure(trials: Sequence[Trial], *, wide: bool, slug: str, title: str) 
         room = 0.08 * (best[-1] - foot) or 0.1 * abs(foot) or 0.1
         panel.set_ylim(foot - 1.5 * room, best[-1] + room)
         panel.plot([trial["number"] for trial in done], best, color=ACCENT, linewidth=1.8, drawstyle="steps-post")
-        for trial in trials:
-            _mark(panel, trial, foot=foot, below=foot - 0.8 * room)
+        _marks(panel, trials, foot=foot, below=foot - 0.8 * room)
         panel.set_xlabel("trial")
         value_ticks(panel, "", count=6)
         value_ticks(panel, "", axis="y")
@@ -67,17 +71,15 @@ def floor(done: Sequence[Trial]) -> float:
     return max(min(scores), best - _DEEP * (best - middle)) if best > middle else min(scores)
 
 
-def _mark(panel: "Axes", trial: Trial, *, foot: float, below: float) -> None:
-    score, state = trial["score"], trial["state"]
-    known = is_number(score)
-    height = score if known and score >= foot else below
-    style: dict[str, Any] = {"color": MUTED, "markersize": 5.5, "markeredgewidth": 0, "alpha": 0.75}
-    if state == "pruned":
-        style |= {"color": SURFACE, "markeredgecolor": MUTED, "markeredgewidth": 1.3, "alpha": 1}
-    if state == "failed":
-        style |= {"color": BAD, "markeredgewidth": 1.8, "alpha": 1}
-    shape = "x" if state == "failed" else "o" if known and score >= foot else "v"
-    panel.plot([trial["number"]], [height], shape, zorder=3, **style)
+def _marks(panel: "Axes", trials: Sequence[Trial], *, foot: float, below: float) -> None:
+    groups: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    for trial in trials:
+        inside = is_number(trial["score"]) and trial["score"] >= foot
+        shape = "x" if trial["state"] == "failed" else "o" if inside else "v"
+        place = (trial["number"], trial["score"] if inside else below)
+        groups.setdefault((trial["state"], shape), []).append(place)
+    for (state, shape), places in groups.items():
+        panel.plot(*zip(*places, strict=True), shape, zorder=3, **_STYLES[state])
 
 
 def effect_figure(found: Sequence[Effect], *, wide: bool, slug: str, title: str) -> Markup:

@@ -146,7 +146,7 @@ def _left_out(view: HeadView) -> list[Table]:
     if not found:
         return []
     rows = [
-        [Cell(title(name), mark="text"), Cell(opening(spelled(reason, found)), mark="text prose")]
+        [Cell(title(name), mark="text"), Cell(opening(spelled(reason, view.known)), mark="text prose")]
         for name, reason in found.items()
     ]
     return [Table("Left out of this comparison", [Column("Model", mark="text"), Column("Why", mark="text")], rows)]

@@ -28,7 +28,8 @@ _PARALLEL = (
     "A line per trial, across its value of each parameter, each on the scale it was searched on, to its score: the "
     "stronger, the better. Thick: chosen. Dashed: pruned early."
 )
-_MOST = 200  # lines that can still be told apart
+_MOST = 120  # lines that can still be told apart
+_ROWS = 240  # trials in the table of all models
 _STOPS = {
     "trials": "all trials done",
     "grid": "whole grid done",
@@ -49,13 +50,10 @@ def tuning_block(view: HeadView) -> Block:
     """
     grouped = _grouped(view)
     first = next(iter(grouped), None)
-    more = [
-        Drawer(f"Search of {title(model)}", figures=_figures(view, model, trials))
-        for model, trials in grouped.items()
-        if model != first
-    ]
+    others = [figure for model in grouped if model != first for figure in _figures(view, model, grouped[model])]
+    more = [Drawer("Searches of the other models", figures=others)] if others else []
     if grouped:
-        more.append(Drawer(f"All of {counted(len(view.facts.trials), 'trial')}", [_trials(grouped)]))
+        more.append(Drawer("Trials and their parameters", [_trials(grouped)]))
     if view.facts.bundles:
         more.append(Drawer("Bundles fitted on all labelled rows", [_bundles(view)]))
     return Block(
@@ -106,7 +104,7 @@ def _effects(view: HeadView, model: str, trials: Trials, axes: Sequence[Axis]) -
         return []
     slug = f"{view.slug}-effects-{model}"
     wide, narrow = (effect_figure(found, wide=w, slug=f"{slug}-{w}", title=title(model)) for w in (True, False))
-    return [Figure("What each parameter did to the score", wide, narrow, _EFFECTS, "half")]
+    return [Figure(f"{opening(title(model))}, what each parameter did", wide, narrow, _EFFECTS, "half")]
 
 
 def _parallel(view: HeadView, model: str, trials: Trials, axes: Sequence[Axis]) -> list[Figure]:
@@ -122,11 +120,11 @@ def _parallel(view: HeadView, model: str, trials: Trials, axes: Sequence[Axis]) 
     label = f"Parallel coordinates of {len(lines)} trials of {title(model)}: {', '.join(axis.name for axis in axes)}"
     slug = f"{view.slug}-parallel-{model}"
     wide, narrow = (parallel_figure(scales, lines, wide=w, label=label, slug=f"{slug}-{w}") for w in (True, False))
-    return [Figure("Which combinations scored well", wide, narrow, _PARALLEL, "whole")]
+    return [Figure(f"{opening(title(model))}, which combinations scored well", wide, narrow, _PARALLEL, "whole")]
 
 
 def _shown(trials: Trials) -> Trials:
-    """At most 200 trials that can be drawn: the best one, and others evenly spread over the search."""
+    """At most 120 trials that can be drawn: the best one, and others evenly spread over the search."""
     drawn = [trial for trial in trials if trial["state"] != "failed"]
     best = best_of(trials)
     kept = [drawn[place] for place in evenly(len(drawn), _MOST)]
@@ -196,9 +194,17 @@ def _trials(grouped: Mapping[str, Trials]) -> Table:
             Cell(_params(trial["params"]), mark="text code"),
         ]
         for model, trials in grouped.items()
-        for trial in trials
+        for trial in _best(trials, max(10, _ROWS // len(grouped)))
     ]
-    return Table("Trials", columns, rows)
+    total = sum(map(len, grouped.values()))
+    note = f"The best of {counted(total, 'trial')}; all of them are in the trial ledger." if len(rows) < total else ""
+    return Table("Trials", columns, rows, note=note)
+
+
+def _best(trials: Trials, most: int) -> Trials:
+    """The best trials, complete ones first, in the order in which they were made."""
+    order = sorted(trials, key=lambda trial: (trial["state"] != "complete", -(trial["score"] or 0), trial["number"]))
+    return sorted(order[:most], key=lambda trial: trial["number"])
 
 
 def _bundles(view: HeadView) -> Table:
