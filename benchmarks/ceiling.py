@@ -15,6 +15,7 @@ rows choose the rounds or epochs, where a model stops early. The 100,000 rows af
 - share of the direction gain: (direction - 1/2) / (attainable - 1/2); share of R2: (IC / attainable IC)^2.
 - standard errors from 50 blocks of time with all symbols, at the given rows and model: two numbers of two models differ
   by less than these say, since both are measured on the same rows.
+- ``truth`` is the planted signal itself on the same rows: what the best model shows there, luck included.
 - ``sklearn_*`` are scikit-learn's own defaults, standardised where the estimator needs it. ``automl`` does what AutoML
   tools for tables do when they are told nothing (after AutoGluon's medium quality preset, without its forests and
   networks): a random hold-out, LightGBM with and without extra trees, XGBoost, CatBoost, and the weighted ensemble that
@@ -100,6 +101,11 @@ def forecasts(task: Task, model: str, seed: int) -> tuple[np.ndarray, int | None
         fitted.fit(inputs[task.learn | task.tail], y[task.learn | task.tail])
     said = fitted.predict(inputs[task.test])
     return said[:, 2] - said[:, 0] if kind == "classification" else said, fitted.best_iteration
+
+
+def truth(task: Task, seed: int) -> np.ndarray:  # noqa: ARG001
+    """The planted signal: how lucky these test rows are."""
+    return task.data.signal[task.test]
 
 
 # --- what others do by default ----------------------------------------------------------------------------------------
@@ -195,6 +201,7 @@ def _catboost(X: np.ndarray, y: np.ndarray, held: Held, seed: int) -> Predict:
 
 
 OTHERS: dict[str, Callable[[Task, int], np.ndarray]] = {
+    "truth": truth,
     "sklearn_linear": sklearn_linear,
     "sklearn_hist_gradient_boosting": sklearn_hist_gradient_boosting,
     "sklearn_random_forest": sklearn_random_forest,

@@ -251,6 +251,14 @@ def test_where_an_ensemble_decides_the_first_model_is_explained(project: Path, f
     assert "equity.signal, xgboost: SP500" in done.output
 
 
+def test_the_model_of_the_declared_claim_is_explained_unless_another_is_named(project: Path) -> None:
+    """The baseline, which cannot be explained, is asked because the claim names it."""
+    words = ("equity", "signal", "SP500", "2020-01-05")
+    (project / "conf" / "base" / "parameters.yml").write_text("equity: {primary: {head: signal, model: class_prior}}")
+    assert "class_prior reads no features" in asked(*words).output
+    assert "equity.signal, xgboost: SP500" in asked(*words, "--model", "xgboost").output
+
+
 def test_a_plan_of_other_rows_is_refused(project: Path, fitted: dict[str, Any]) -> None:
     plan = fitted["plan"].model_dump(mode="json") | {"rows": "0" * 64}
     (project / "data" / "signal" / "plan.json").write_text(json.dumps(plan))

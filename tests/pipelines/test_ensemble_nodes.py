@@ -108,7 +108,7 @@ def done(panel: pl.DataFrame, engineered: tuple[pl.DataFrame, dict[str, Any]]) -
         combined, ensembles, stages = nodes.combine(raw_oos, model_input, plan, absent, rules)
         if head.kind == "classification":
             rule = CalibrationRule(method="temperature", min_rows=20, replications=50)
-            oos, calibration = nodes.calibrate(combined, rule)
+            oos, calibration = nodes.calibrate(combined, ensembles, rule)
         else:
             oos, calibration = nodes.bound(combined, plan, IntervalRule(replications=50))
         bundles = {m: training.fit(model_input, plan, {}, p, model=m) for m, p in params.items()}

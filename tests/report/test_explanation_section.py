@@ -184,6 +184,14 @@ def test_bars_end_at_the_mean_and_lines_at_the_folds() -> None:
     features = [{"name": "a", "mean": 0.2, "mean_abs": [0.1, 0.3]}, {"name": "b", "mean": 0.1, "mean_abs": [0.1, 0.1]}]
     drawn = str(size_figure(features, axis="log-odds", unit="", wide=True, slug="s"))
     assert "largest: a, b" in drawn
+    ends = {
+        part: [tuple(map(float, found)) for found in re.findall(rf'd="M ([\d.]+) [\d.]+ L ([\d.]+) [^>]+{part}', drawn)]
+        for part in ("fill: var\\(--accent", "stroke: var\\(--ink")
+    }
+    (zero, long), (start, short) = ends["fill: var\\(--accent"]
+    assert start == zero
+    assert long - zero == pytest.approx(2 * (short - zero), rel=0.01)
+    assert ends["stroke: var\\(--ink"][0] == pytest.approx((short, zero + 1.5 * (long - zero)), abs=0.1)
     assert ">log-odds</text>" in drawn
 
 

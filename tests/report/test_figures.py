@@ -78,6 +78,14 @@ def test_a_hopeless_baseline_does_not_squash_the_models() -> None:
     assert max(map(float, ticks[0])) < 2
 
 
+def test_a_value_that_stands_on_next_to_no_rows_does_not_squash_the_models() -> None:
+    rows = [Estimate("a", 0.6, 0.5, 0.7, lead=True), Estimate("b", 0.0, None, None)]
+    ticks = re.findall(r">([\d.]+)</text>", interval_panel(rows, unit="", reference=0.6, slug="p", title="Accuracy"))
+    assert min(map(float, ticks)) > 0.2
+    alone = interval_panel(rows[1:], unit="", reference=None, slug="p", title="Accuracy")
+    assert ">0</text>" in alone
+
+
 def test_ensembles_are_diamonds_and_what_falls_short_is_in_alarm() -> None:
     plain, made, short = (
         interval_panel([one], unit="share", reference=None, slug="p", title="Coverage")

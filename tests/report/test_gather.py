@@ -156,6 +156,13 @@ def test_a_head_that_is_not_traded_has_findings_without_money(found: dict[str, A
     assert (head.traded, head.backtest, head.costs, head.outer_trials) == (False, {}, {}, 0)
 
 
+def test_what_an_untraded_head_tried_is_said_not_to_count(facts: ReportFacts, found: dict[str, Any]) -> None:
+    untraded = {name: part for name, part in found.items() if name not in ("backtest", "outer_trials")}
+    said = " Those of heads that are not traded do not count."
+    for told, ends in ((found, False), (untraded, True)):
+        assert any(note.endswith(said) for note in notes_of(facts, told)) is ends
+
+
 def test_a_head_without_data_takes_no_part(facts: ReportFacts, found: dict[str, Any]) -> None:
     nothing = head_findings(**found | {"plan": found["plan"] | {"absent": "no open interest"}})
     assert nothing == {"absent": "no open interest"}

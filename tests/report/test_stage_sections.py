@@ -119,6 +119,16 @@ def test_a_hopeless_trial_does_not_squash_the_history() -> None:
     assert max(map(float, ticks)) < 2
 
 
+def test_trials_are_counted_in_whole_numbers_and_scores_told_apart(signal: HeadView) -> None:
+    one = {**signal.facts.trials[0], "model": "xgboost", "state": "complete"}
+    two = [{**one, "number": 0, "score": -1.0902}, {**one, "number": 1, "score": -1.0906}]
+    history, parallel = tuning_block(_with(signal, trials=two)).figures
+    assert ">0</text>" in history.svg
+    assert "0.2</text>" not in history.svg
+    assert ">−1.09020</text>" in parallel.svg
+    assert ">−1.09060</text>" in parallel.svg
+
+
 def test_lines_are_the_stronger_the_better_the_trial() -> None:
     scales = [Scale("rate", [(0.0, 0.01), (1.0, 0.3)]), Scale("layers", [(0.0, (64, 32)), (1.0, (128,))])]
     shades = {}
@@ -199,12 +209,14 @@ def test_an_ensemble_is_held_against_its_best_member(signal: HeadView) -> None:
     assert "Stacking (Direction IC 0.0320) is not ahead of its best member, XGBoost (0.0362)." in reading
     assert "Not made: Mean: 1 of 3 members there, 2 needed; without MLP (left out by the profile quick)." in reading
     models = {name: {**found} for name, found in signal.evaluation["models"].items()}
-    models["stacking"]["metrics"] = {
-        **models["stacking"]["metrics"],
-        "direction_ic": {"value": 0.05, "low": 0.0, "high": 0.1},
-    }
-    better = _with(signal, evaluation={**signal.evaluation, "models": models})
-    assert "is ahead of its best member, XGBoost (0.0362), by value alone." in ensemble_block(better).reading
+    for mine, said in (
+        (0.05, "is ahead of its best member, XGBoost (0.0362), by value alone."),
+        (value["xgboost"] + 1e-7, "Stacking (Direction IC 0.0362) is level with its best member, XGBoost (0.0362)."),
+    ):
+        ic = {"direction_ic": {"value": mine, "low": 0.0, "high": 0.1}}
+        models["stacking"]["metrics"] = {**models["stacking"]["metrics"], **ic}
+        other = _with(signal, evaluation={**signal.evaluation, "models": models})
+        assert said in ensemble_block(other).reading
 
 
 def test_a_head_without_ensembles_has_no_such_section(signal: HeadView) -> None:

@@ -314,3 +314,13 @@ def test_what_is_no_distribution_is_refused(oos: MakeOos, wrong: float | None) -
     )
     with pytest.raises(DataError, match=r"1 of 100 rows break this"):
         calibrate(broken, rule())
+
+
+def test_what_is_decided_already_stays_as_it_is(oos: MakeOos) -> None:
+    table = oos(bars=1200)
+    both = pl.concat([table, table.with_columns(model=pl.lit("held back"))])
+    out, document = calibrate(both, rule("sigmoid"), decided=["held back"])
+    kept = out.filter(pl.col("model") == "held back")
+    assert kept.select(PROBABILITIES).equals(table.select(PROBABILITIES))
+    assert document["final"]["held back"] is None
+    assert not out.filter(pl.col("model") == "bold").select(PROBABILITIES).equals(table.select(PROBABILITIES))

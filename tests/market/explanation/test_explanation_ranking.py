@@ -59,6 +59,12 @@ def test_the_document_lists_as_many_features_as_asked_for() -> None:
     assert sum(one["share"] for one in document["models"]["m"]["features"]) == pytest.approx(3 / 3.25)
 
 
+def test_the_folds_are_compared_on_as_many_features_as_asked_for() -> None:
+    one, ten = (rank_features(small(), ExplanationRule(top=top))["models"]["m"]["stability"] for top in (1, 10))
+    assert (one["top"], one["overlap"]) == (1, 1.0)
+    assert (ten["top"], ten["overlap"]) == (10, 0.5)
+
+
 def test_sizes_are_mean_absolute_values_of_the_rows(fitted: Fit) -> None:
     head = fitted("classification")
     found = explain_folds(

@@ -10,6 +10,7 @@ import pytest
 from assay.market.execution import Execution
 from assay.market.simulator import Classes, Form, MarketRule, oracle, simulate
 from assay.market.simulator.dynamics import dynamics
+from assay.market.simulator.oracle import _monte_carlo, _signal_ahead
 from assay.market.simulator.paths import draw
 from assay.market.simulator.signals import signal_of
 
@@ -138,13 +139,26 @@ def test_no_regression_on_what_is_known_beats_the_oracle_and_the_right_one_reach
     assert hits == pytest.approx(found.direction, abs=3 * math.hypot(found.error("direction"), (horizon / half) ** 0.5))
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("steps", [0, 1, 2, 20])
+def test_the_forecast_of_the_signal_leaves_nothing_that_is_known(form: Form, steps: int) -> None:
+    """What it misses is related neither to itself nor to the state, the regime or the shock at the decision."""
+    rule = MarketRule(form=form, symbols=100, bars=8_000, correlation=0, listings=0, delistings=0)
+    paths, decisions = draw(rule), slice(1, 8_000 - steps)
+    said = _signal_ahead(rule, paths, decisions, steps)
+    missed = (paths.signal[:, 1 + steps :][:, : said.shape[1]] - said).ravel()
+    assert missed.mean() == pytest.approx(0, abs=0.015)
+    regime, state = paths.regime[:, decisions], paths.published[..., decisions]
+    known = [said, said * regime, paths.shocks[:, decisions], *state]
+    related = [np.corrcoef(missed, x.ravel())[0, 1] for x in known] if steps else [np.abs(missed).max()]
+    assert np.abs(related).max() < 5 * max(1, 0.7 * steps) ** 0.5 / missed.size**0.5
+
+
 def test_a_simulated_quadrature_agrees_with_the_quadrature() -> None:
     """A delay of one bar at the open is no delay: an open is the close before it."""
     rule = MarketRule(ic=0.2)
     exact = oracle(rule, execution=Execution(price="open", delay=1))
     assert exact == oracle(rule)
-    from assay.market.simulator.oracle import _monte_carlo
-
     for classes in (Classes(), Classes(unit="return"), Classes(threshold=0.7), Classes(threshold=0.7, unit="return")):
         exact, drawn = oracle(rule, classes=classes), _monte_carlo(rule, classes, (0, 1), 300_000)
         for name in ("ic", "r2", "direction", "majority", "accuracy"):

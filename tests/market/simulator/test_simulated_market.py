@@ -97,15 +97,15 @@ def test_the_expected_return_of_the_truth_is_the_one_of_the_next_bar(wide: Marke
     truth = truth.with_columns(pl.col("actual").shift(-1).over("entity")).drop_nulls()
     slope = truth.select(pl.cov("expected", "actual") / pl.col("expected").var()).item()
     assert slope == pytest.approx(1, abs=0.06)
-    scaled = truth.select((pl.col("actual") / pl.col("volatility")).std()).item()
-    assert scaled == pytest.approx(1, abs=0.02)
+    ahead = wide.paths.volatility(wide.rule)[:, 1:]
+    assert np.array_equal(truth["volatility"].to_numpy().reshape(ahead.shape), ahead)
 
 
 def test_stylised_facts(wide: Market) -> None:
     moves = returns(wide)
     size = np.abs(moves)
     assert ((moves / moves.std()) ** 4).mean() > 10  # fat tails
-    assert abs(lagged(moves, moves, 1)) < 0.04  # hardly any autocorrelation,
+    assert abs(lagged(moves, moves, 1)) < 0.06  # hardly any autocorrelation, in spite of the signal,
     assert lagged(size, size, 1) > 0.2  # but clustered volatility
     assert lagged(moves, size, 1) < -0.01  # which falls shocks raise
 

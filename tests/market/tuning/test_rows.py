@@ -24,7 +24,7 @@ def test_effective_rows_are_labels_that_do_not_overlap(toy_market: Any) -> None:
 
 def test_inner_folds_hold_their_rows_and_no_others(lab: Any) -> None:
     plan = lab.planned(inner_folds=3, embargo=2)
-    early = early_part(*lab.market, plan)
+    early = early_part(*lab.market, plan=plan)
     assert early.rows.all()
     receipts = inner_receipts(early.labels, plan.budget, embargo=2)
     for fold, receipt in zip(inner_folds(early, plan), receipts, strict=True):
@@ -51,7 +51,7 @@ def test_a_model_that_looks_back_reads_rows_whose_label_came_too_late(lab: Any, 
     labels = labels.with_columns(
         pl.when(pl.col("time") == late).then(times[-1]).otherwise("label_end").alias("label_end")
     )
-    early = early_part(features, labels, receipts, looking_back)
+    early = early_part(features, labels, receipts, plan=looking_back)
     scored = before_first_fold(labels, receipts)
     assert early.labels.height == scored.sum() + 2
     assert early.labels["time"].max() == labels.filter(scored)["time"].max()
@@ -59,7 +59,7 @@ def test_a_model_that_looks_back_reads_rows_whose_label_came_too_late(lab: Any, 
 
 
 def test_sequences_of_an_inner_fold_end_in_its_rows(lab: Any, looking_back: Any) -> None:
-    early = early_part(*lab.market, looking_back)
+    early = early_part(*lab.market, plan=looking_back)
     for fold in inner_folds(early, looking_back):
         assert fold.X.index.shape == (len(fold.truth.y), 3)
         own = early.labels["time"].to_physical().to_numpy()[fold.X.index[:, -1]]

@@ -26,6 +26,7 @@ TREES = {
     "search": {"num_leaves": {"low": 2, "high": 20}, "learning_rate": {"low": 0.01, "high": 0.3, "log": True}},
 }
 KINDS = pytest.mark.parametrize(("kind", "params"), [("regression", {}), ("classification", TREES)])
+GRID = {"sampler": "grid", "grid_points": 9}
 RECORD = {"id", "number", "state", "params", "score", "raw", "folds", "objective", "rows", "effective_rows"}
 
 
@@ -125,6 +126,14 @@ def test_samplers_differ_after_the_start(lab: Any) -> None:
     assert sorted(tried["grid"][1:]) == pytest.approx([1, 100, 10_000])
 
 
+def test_the_seed_decides_the_order_of_the_grid(lab: Any, make_recipe: Maker) -> None:
+    tried = [
+        [told["params"]["alpha"] for told in lab.run(replace(make_recipe(), seed=seed), trials=6, **GRID).trials]
+        for seed in (0, 0, 1)
+    ]
+    assert tried[0] == tried[1] != tried[2]
+
+
 def test_the_grid_ends_when_it_was_tried_in_whole(lab: Any) -> None:
     assert lab.run(sampler="grid", grid_points=3, trials=9).stopped == "grid"
     assert lab.run(sampler="grid", grid_points=3, trials=4).stopped == "trials"
@@ -181,6 +190,8 @@ def test_a_trial_cut_short_between_its_result_and_its_state_is_run_again(
         with pytest.raises(KeyboardInterrupt):
             lab.run(storage=storage, trials=3)
     assert lab.run(storage=storage, trials=3) == lab.run(trials=3)
+    states = [told.state.name for told in storage.get_all_trials(storage.get_all_studies()[0]._study_id)]
+    assert states == ["FAIL", "COMPLETE", "COMPLETE", "COMPLETE"]
 
 
 def test_pruned_trials_are_recorded_but_never_chosen(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,7 +214,7 @@ def test_a_trial_is_pruned_by_the_median_of_the_complete_ones_over_the_same_fold
 ) -> None:
     # Five trials set the bar at 3 after one fold and at 3 on average after two: the sixth is worse than the median
     # after the first fold, the seventh after the second, the eighth never, although its folds get worse and worse.
-    told = [*(raw for level in (1, 2, 3, 4, 5) for raw in (level, level, level)), 3.1, 2.9, 3.2, 2.0, 2.5, 9.0]
+    told = [*(raw for level in (1, 2, 3, 4, 5) for raw in (level, level, level)), 3.1, 2.9, 3.2, 2.0, 3.5, 9.0]
     raw = iter(told)
     monkeypatch.setattr(trial, "_raw", lambda *_: float(next(raw)))
     trials = lab.run(inner_folds=3, trials=8).trials

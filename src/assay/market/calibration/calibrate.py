@@ -1,6 +1,6 @@
 """Calibration of all models of a head by the fold rule, and what is said about it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,9 @@ ROUNDING = 1e-6
 USED = ("model", "time", "label_end", "fold", "forward_return", "y_true")
 
 
-def calibrate(combined: pl.DataFrame, rule: CalibrationRule) -> tuple[pl.DataFrame, dict[str, Any]]:
+def calibrate(
+    combined: pl.DataFrame, rule: CalibrationRule, *, decided: Collection[str] = ()
+) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Calibrate the class probabilities of every model, each by itself, without a look ahead.
 
     For fold k a map is fitted on the labelled rows of folds <= k - 2 whose label was known before fold k - 1 began,
@@ -31,6 +33,8 @@ def calibrate(combined: pl.DataFrame, rule: CalibrationRule) -> tuple[pl.DataFra
     Args:
         combined: Out-of-sample predictions of a classification head: all models, all folds.
         rule: Method and limits.
+        decided: Contenders whose calls are decisions already, such as those of a second stage: they stay as they are,
+            since other probabilities would call what was held back.
 
     Returns:
         The same rows in the same order with calibrated ``p_*`` and ``y_pred = called(p)``. The document, ready for
@@ -47,7 +51,9 @@ def calibrate(combined: pl.DataFrame, rule: CalibrationRule) -> tuple[pl.DataFra
     entities = pl.Enum(combined["entity"].unique().sort())  # numbers are much faster than strings here
     coded = combined.select(*USED, pl.col("entity").cast(entities).to_physical(), *PROBABILITIES)
     models = {name: Forecasts.of(coded.filter(pl.col("model") == name)) for name in names}
-    tried = {name: [attempt(m, folds, at, rule) for at in range(len(folds.numbers) + 1)] for name, m in models.items()}
+    rules = {name: rule.model_copy(update={"method": "none"}) if name in decided else rule for name in names}
+    reached = range(len(folds.numbers) + 1)
+    tried = {name: [attempt(model, folds, at, rules[name]) for at in reached] for name, model in models.items()}
     done = {name: _applied(model, folds, tried[name]) for name, model in models.items()}
     judged_on = list(folds.numbers[FIRST_REACHED:] or folds.numbers)
     said = judgements({name: Judged.of(models[name], done[name], judged_on) for name in names}, rule)

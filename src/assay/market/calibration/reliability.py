@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from assay.market.calibration.dependence import Dependence, Index, shares
 from assay.market.calibration.methods import Array, Codes
+from assay.market.features.announce import announced
 from assay.market.significance import BootstrapRule
 from assay.market.tables import CLASS_NAMES, CLASSES
 
@@ -109,7 +110,8 @@ def null_errors(
     Returns:
         Per model the simulated errors, shape (draws,).
     """
-    from assay.market.calibration.kernels import count_classes
+    with announced("the simulation of the calibration error"):
+        from assay.market.calibration.kernels import count_classes
 
     tables = [(binned, _cuts(binned.probabilities), place) for binned, place in forecasts]
     errors = np.empty((len(tables), draws))

@@ -10,6 +10,7 @@ import polars as pl
 from assay.market.calibration.dependence import ranks
 from assay.market.conformal.rule import IntervalRule
 from assay.market.conformal.threshold import Array, usable
+from assay.market.features.announce import announced
 
 Mask = npt.NDArray[np.bool_]
 AFTER_ALL = np.iinfo(np.int64).max
@@ -57,7 +58,8 @@ def follow(table: pl.DataFrame, rule: IntervalRule, *, horizon: int) -> Path:
         rule: Level, rate, window.
         horizon: Bars that a label spans.
     """
-    from assay.market.conformal.kernels import walk
+    with announced("the walk of the intervals"):
+        from assay.market.conformal.kernels import walk
 
     time = ranks(table["time"])
     order = np.argsort(time, kind="stable")

@@ -31,6 +31,15 @@ class Combined:
     files: dict[str, bytes]
 
 
+def second_stages(document: Mapping[str, Any]) -> list[str]:
+    """Names of the contenders that decide whether a call of another is acted on.
+
+    Args:
+        document: What `combine` gave.
+    """
+    return [name for name, made in document["contenders"].items() if made["kind"] == "meta"]
+
+
 def combine(
     raw_oos: pl.DataFrame, model_input: pl.DataFrame, *, plan: Plan, rules: EnsembleRules, left_out: Mapping[str, str]
 ) -> Combined:

@@ -2,9 +2,10 @@
 
 from typing import Any, ClassVar
 
+import numpy as np
 from pydantic import Field
 
-from assay.market.models.base import EVERY_KIND, ModelRule, Target, class_codes
+from assay.market.models.base import EVERY_KIND, Matrix, ModelRule, Target, class_codes
 from assay.market.models.bins import BinnedModel
 from assay.market.tables import CLASSES
 from assay.market.workload import Kind
@@ -15,6 +16,20 @@ FEW = 64  # rows up to which threads cost more than they save: XGBoost hands out
 def threads_for(rows: int, threads: int) -> int:
     """Threads that predict so many rows: few are done before the threads of a busy machine have met."""
     return 1 if rows <= FEW else threads
+
+
+def scorable(tail: tuple[Matrix, Target], y: Target, kind: Kind) -> tuple[Matrix, Target] | None:
+    """The rows of a tail whose class training has shown too: some libraries refuse the others. None if there is none.
+
+    Args:
+        tail: Inputs and targets of the tail.
+        y: Targets of the training rows.
+        kind: Kind of the head; values can all be scored.
+    """
+    if kind == "regression":
+        return tail
+    seen = np.isin(tail[1], y)
+    return (tail[0][seen], tail[1][seen]) if seen.any() else None
 
 
 class BoostedRule(ModelRule):

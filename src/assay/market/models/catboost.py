@@ -8,7 +8,7 @@ from pydantic import Field
 
 from assay.market.models.base import Explained, Files, Floats, Matrix, Model, Target, member, spread
 from assay.market.models.bins import BinnedModel
-from assay.market.models.boosting import BoostedRule, threads_for
+from assay.market.models.boosting import BoostedRule, scorable, threads_for
 from assay.market.models.margins import by_class, from_native, sigmoid, softmax
 from assay.market.workload import Kind
 
@@ -70,8 +70,7 @@ class CatBoostModel(BinnedModel):
         import catboost
 
         patience = self._params.early_stopping_rounds
-        newer = _of_seen_classes(tail, y) if tail and patience and self._kind == "classification" else tail
-        stops = patience is not None and newer is not None
+        newer = scorable(tail, y, self._kind) if tail and patience else None
         settings = self._settings()
         rows = self._binned(
             (settings["border_count"], self._seed),
@@ -81,11 +80,11 @@ class CatBoostModel(BinnedModel):
         booster = catboost.CatBoost(settings)
         booster.fit(
             rows,
-            eval_set=catboost.Pool(*newer) if stops else None,
-            early_stopping_rounds=patience if stops else None,
-            use_best_model=stops,
+            eval_set=catboost.Pool(*newer) if newer else None,
+            early_stopping_rounds=patience if newer else None,
+            use_best_model=newer is not None,
         )
-        self.best_iteration = booster.tree_count_ if stops else None
+        self.best_iteration = booster.tree_count_ if newer else None
         _forget_the_fit(booster, LOSSES[self._kind])
         self._booster = booster
 
@@ -132,12 +131,6 @@ class CatBoostModel(BinnedModel):
             "allow_writing_files": False,
             "logging_level": "Silent",
         }
-
-
-def _of_seen_classes(tail: tuple[Matrix, Target], y: Target) -> tuple[Matrix, Target] | None:
-    """The rows of the tail whose class training showed too: CatBoost scores no others. None when there are none."""
-    seen = np.isin(tail[1], y)
-    return (tail[0][seen], tail[1][seen]) if seen.any() else None
 
 
 def _forget_the_fit(booster: Any, loss: str) -> None:  # noqa: ANN401

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from assay.market.models.archive import load_sklearn
 from assay.market.models.base import Explained, Files, Floats, Matrix, Model, Target, member
-from assay.market.models.boosting import BoostedRule, threads_for
+from assay.market.models.boosting import BoostedRule, scorable, threads_for
 from assay.market.models.estimator import FILE, EstimatorModel, tree_shap
 from assay.market.models.margins import for_kind
 from assay.market.workload import Kind
@@ -75,10 +75,11 @@ class HistGradientBoostingModel(EstimatorModel):
     ) -> None:
         """Boost until the score on the tail stops improving, and keep the best rounds only."""
         estimator = self._estimator
-        newer = self._validation(y, tail) if tail and estimator.early_stopping else {}
-        estimator.early_stopping = bool(newer)
+        newer = scorable(tail, y, self._kind) if tail and estimator.early_stopping else None
+        estimator.early_stopping = newer is not None
+        validation = dict(zip(("X_val", "y_val"), newer or (), strict=False))
         with _openmp(self._threads):
-            estimator.fit(X, y, sample_weight=weight, **newer)
+            estimator.fit(X, y, sample_weight=weight, **validation)
         if newer:
             self.best_iteration = max(1, int(np.argmax(estimator.validation_score_)))  # the first score is of no tree
             del estimator._predictors[self.best_iteration :]
@@ -101,11 +102,6 @@ class HistGradientBoostingModel(EstimatorModel):
         """SHAP values by shap's TreeExplainer, of scores, log-odds or values."""
         classes = getattr(self._estimator, "classes_", np.empty(0))
         return for_kind(tree_shap(self._estimator, X), self._kind, classes)
-
-    def _validation(self, y: Target, tail: tuple[Matrix, Target]) -> dict[str, Any]:
-        """The rows of the tail that training can score: with a class that it has seen."""
-        known = np.ones(len(tail[1]), dtype=bool) if self._kind == "regression" else np.isin(tail[1], y)
-        return {"X_val": tail[0][known], "y_val": tail[1][known]} if known.any() else {}
 
 
 @contextmanager

@@ -50,7 +50,7 @@ class InnerFold:
     truth: Outcome
 
 
-def early_part(features: pl.DataFrame, labels: pl.DataFrame, receipts: Sequence[Receipt], plan: TuningPlan) -> Early:
+def early_part(features: pl.DataFrame, labels: pl.DataFrame, receipts: Sequence[Receipt], *, plan: TuningPlan) -> Early:
     """Take the part of two tables that a search may see.
 
     Args:

@@ -92,7 +92,7 @@ def _judge(study: "Study", trial: "Trial", work: Work) -> tuple[str, list[float]
         if not isfinite(raw[-1]):
             return "failed", raw
         if work.pruning and len(raw) < len(work.folds):
-            so_far = score(work.rule.of(recipe.kind), raw[-1])
+            so_far = score(work.rule.of(recipe.kind), float(np.mean(raw)))
             trial.report(so_far, len(raw))
             if is_hopeless(so_far, _peers(study, len(raw))):
                 return "pruned", raw

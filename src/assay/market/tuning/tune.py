@@ -52,7 +52,7 @@ def tune(
     """
     if not plan.recipe.params.search:
         return TuningResult({}, [])
-    early = early_part(features, labels, receipts, plan)
+    early = early_part(features, labels, receipts, plan=plan)
     search = Search(plan, study_name(early, plan))
     if search.stopped() is None:
         run = _run_one_by_one if plan.budget.processes == 1 else run_side_by_side

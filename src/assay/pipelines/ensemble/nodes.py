@@ -23,9 +23,9 @@ def combine(
     return made.oos, made.document, made.files
 
 
-def calibrate(combined: pl.DataFrame, params: CalibrationRule) -> tuple[pl.DataFrame, Document]:
+def calibrate(combined: pl.DataFrame, made: Document, params: CalibrationRule) -> tuple[pl.DataFrame, Document]:
     """The same predictions with calibrated probabilities, and how good they were before and after."""
-    return calibration.calibrate(combined, params)
+    return calibration.calibrate(combined, params, decided=ensembles.second_stages(made))
 
 
 def bound(combined: pl.DataFrame, plan: Document, params: IntervalRule) -> tuple[pl.DataFrame, Document]:

@@ -89,9 +89,12 @@ def _frame(panel: "Axes", estimates: Sequence[Estimate], unit: str) -> None:
 
 
 def _focus(estimates: Sequence[Estimate], reference: float | None) -> tuple[float, float]:
-    """Limits that show all models and the reference well; a far weaker baseline may fall outside."""
-    best = Estimate("reference", reference, None, None)
-    low, high = _limits([*(one for one in estimates if one.tried), best])
+    """Limits that show all models and the reference well; a far weaker baseline may fall outside.
+
+    So may a model without an interval: its value stands on next to no rows.
+    """
+    best, tried = Estimate("reference", reference, None, None), [one for one in estimates if one.tried]
+    low, high = _limits([*([one for one in tried if one.low is not None] or tried), best])
     all_low, all_high = _limits(estimates)
     return max(all_low, low - (high - low)), min(all_high, high + (high - low))
 

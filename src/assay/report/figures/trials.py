@@ -43,6 +43,8 @@ def trial_figure(trials: Sequence[Trial], *, wide: bool, slug: str, title: str) 
     foot = floor(done)
 
     def paint(figure: "Figure") -> None:
+        from matplotlib.ticker import MaxNLocator
+
         panel = axes(figure, margins=(64, 12, 8, 40))
         panel.grid(axis="y")
         panel.spines[["left", "bottom"]].set_visible(False)
@@ -51,7 +53,7 @@ def trial_figure(trials: Sequence[Trial], *, wide: bool, slug: str, title: str) 
         panel.plot([trial["number"] for trial in done], best, color=ACCENT, linewidth=1.8, drawstyle="steps-post")
         _marks(panel, trials, foot=foot, below=foot - 0.8 * room)
         panel.set_xlabel("trial")
-        value_ticks(panel, "", count=6)
+        panel.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         value_ticks(panel, "", axis="y")
 
     counts = {state: sum(trial["state"] == state for trial in trials) for state in ("pruned", "failed")}

@@ -167,9 +167,8 @@ def _against_members(view: HeadView, name: str, found: Mapping[str, Any]) -> str
     mine, other = (view.estimate(model, view.metric)["value"] for model in (name, best or name))
     if best is None or mine is None or other is None:
         return ""
+    written, held = (number(value, info.unit) for value in (mine, other))
     ahead = mine < other if info.lower_is_better else mine > other
-    side, alone = ("ahead of", ", by value alone") if ahead else ("not ahead of", "")
-    return (
-        f"{opening(title(name))} ({info.label} {number(mine, info.unit)}) is {side} its best member, {title(best)} "
-        f"({number(other, info.unit)}){alone}."
-    )
+    side = "level with" if written == held else "ahead of" if ahead else "not ahead of"
+    alone = ", by value alone" if side == "ahead of" else ""
+    return f"{opening(title(name))} ({info.label} {written}) is {side} its best member, {title(best)} ({held}){alone}."

@@ -1,5 +1,6 @@
 """Tuning and bundles: what was tried before the first test row, what was chosen, and what was fitted with it."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -132,7 +133,9 @@ def _shown(trials: Trials) -> Trials:
 
 
 def _score_ticks(foot: float, best: float) -> list[tuple[float, str]]:
-    return [(0.0, f"{foot:.4g}".replace("-", "\u2212")), (1.0, f"{best:.4g}".replace("-", "\u2212"))]
+    """Both ends, written with as many decimals as tell them apart."""
+    decimals = max(2, 1 - math.floor(math.log10(best - foot))) if best > foot else 4
+    return [(place, f"{score:.{decimals}f}".replace("-", "\u2212")) for place, score in ((0.0, foot), (1.0, best))]
 
 
 def _places(trial: Mapping[str, Any], axes: Sequence[Axis], foot: float, best: float) -> list[float | None]:
