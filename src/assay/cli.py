@@ -7,7 +7,9 @@ from typing import Any, cast
 
 import click
 
+from assay.commands.explain import explain
 from assay.commands.project import clear_errors, open_project
+from assay.commands.tuned import tuned
 
 Command = Callable[..., None]
 
@@ -131,6 +133,10 @@ def _wanted(
 
 
 cli.add_command(resume)
+
+
+main.add_command(explain)
+main.add_command(tuned)
 
 
 @main.command()

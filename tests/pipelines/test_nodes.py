@@ -2,8 +2,10 @@
 
 import ast
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import polars as pl
@@ -25,7 +27,10 @@ from assay.pipelines.walk_forward import nodes as walk_forward
 
 Document = dict[str, Any]
 
-STAGES = ("backtest", "feature_engineering", "leak_audit", "predict", "selection", "training", "tuning", "walk_forward")
+STAGES = (
+    *("backtest", "ensemble", "explanation", "feature_engineering", "leak_audit", "predict", "selection"),
+    *("training", "tuning", "walk_forward"),
+)
 MOST_LINES = 15
 LOOPS = (ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 RIDGE = ModelParams.model_validate({"kind": "ridge", "search": {"alpha": {"low": 1, "high": 1000}}})
@@ -91,6 +96,7 @@ def test_the_search_takes_seed_and_embargo_from_the_plan(
 
     monkeypatch.setattr(tuning, "tune", tune)
     found = tuning.search(NO_ROWS, fixed.model_dump(mode="json"), InMemoryStorage(), RIDGE, model="ridge")
-    assert found == {"best": {}, "trials": [], "seen": None}
+    assert found == asdict(TuningResult({}, []))
+    assert asked[0].clock is monotonic
     assert (asked[0].recipe.seed, asked[0].embargo, asked[0].budget.trials) == (seed, embargo, 3)
     assert asked[0].selections == (CHOSEN, CHOSEN)

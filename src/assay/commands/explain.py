@@ -114,9 +114,10 @@ def _known_head(workload: str, head: str) -> tuple[str, "Head"]:
 def _explained(
     catalog: "CatalogProtocol[Any, Any]", place: tuple[str, "Head"], row: tuple[str, date], model: str | None
 ) -> tuple[Asked, "Prediction"]:
-    from assay.market.explanation import explain_prediction, find_row, fold_bundle, fold_of
+    from assay.market.explanation import explain_prediction, find_row, fold_of
     from assay.market.plan import Plan
     from assay.market.recipe import open_recipe
+    from assay.market.walk_forward import fold_bundle
 
     (workload, head), nouns = place, f"{place[0]}.{place[1].name}"
     name = _known_model(catalog, workload, head, model)

@@ -74,7 +74,7 @@ class HeadView:
     def twins(self) -> tuple[str, ...]:
         """Volatility-only twins of models other than the lead."""
         names = [name for name in self.models if self.role(name) == "volatility_only"]
-        return tuple(name for name in names if not name.startswith(self.lead))
+        return tuple(name for name in names if name != VOLATILITY_ONLY.format(self.lead))
 
     @property
     def confidence(self) -> str:

@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 
 from assay.market.errors import DataError
-from assay.market.explanation import explain_prediction, find_row, fold_bundle, fold_of
+from assay.market.explanation import explain_prediction, find_row, fold_of
 from assay.market.recipe import Recipe, open_recipe
 from assay.market.tables import KEY, TIME
+from assay.market.walk_forward import fold_bundle
 from assay.market.workload import Kind
 
 Fit = Callable[[Kind], Any]

@@ -1,6 +1,6 @@
 """What moved the answers of the models: SHAP values on rows that they had not seen."""
 
-from assay.market.explanation.folds import SHAP_VALUES, Explanations, explain_answers, explain_folds, fold_bundle
+from assay.market.explanation.folds import SHAP_VALUES, Explanations, explain_answers, explain_folds
 from assay.market.explanation.prediction import Prediction, explain_prediction, find_row, fold_of
 from assay.market.explanation.ranking import compare_folds, rank_features
 from assay.market.explanation.rule import ExplanationRule
@@ -16,7 +16,6 @@ __all__ = [
     "explain_folds",
     "explain_prediction",
     "find_row",
-    "fold_bundle",
     "fold_of",
     "rank_features",
     "sample_rows",
