@@ -113,7 +113,7 @@ def done(panel: pl.DataFrame, engineered: tuple[pl.DataFrame, dict[str, Any]]) -
             oos, calibration = nodes.bound(combined, plan, IntervalRule(replications=50))
         bundles = {m: training.fit(model_input, plan, {}, p, model=m) for m, p in params.items()}
         made = (as_stored(ensembles), stages, as_stored(calibration))
-        champion = training.crown(PRIMARY, *made, head=head.name, **bundles)
+        champion = predict.crown(PRIMARY, *made, head=head.name, **bundles)
         about = {"combined": combined, "oos": oos, "ensembles": ensembles, "calibration": calibration}
         found[head.name] = about | {"bundles": bundles, "champion": champion, "raw": raw_oos, "made": made}
     return found
@@ -222,14 +222,13 @@ def test_the_stage_calibrates_classes_and_bounds_returns() -> None:
 
 
 def test_only_traded_heads_have_a_champion() -> None:
-    stage = create_training([WORKLOAD])
+    stage = create_predict([WORKLOAD])
     crowns = {node.name for node in stage.nodes if node.name.endswith(".crown")}
-    assert crowns == {"desk.training.signal.crown", "desk.training.forward_return.crown"}
-    assert {"desk.training.open_interest.index", "desk.training.open_interest.ridge.fit"} <= {
-        n.name for n in stage.nodes
-    }
+    assert crowns == {"desk.predict.signal.crown", "desk.predict.forward_return.crown"}
+    trained = {node.name for node in create_training([WORKLOAD]).nodes}
+    assert {"desk.training.open_interest.index", "desk.training.open_interest.ridge.fit"} <= trained
     needed = {"desk.signal.ensembles", "desk.signal.second_stages", "desk.signal.calibration", "params:desk.primary"}
-    assert needed <= inputs_of(stage, "desk.training.signal.crown")
+    assert needed <= inputs_of(stage, "desk.predict.signal.crown")
 
 
 def test_decisions_measure_volatility_as_the_labels_of_the_target_do() -> None:

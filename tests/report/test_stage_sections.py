@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from assay.report import ReportFacts, build_report, comparison_table
+from assay.report import HeadFacts, ReportFacts, build_report, comparison_table
 from assay.report.elements import Table
 from assay.report.figures.coverage import coverage_strip, short_of
 from assay.report.figures.parallel import Line, Scale, parallel_figure
@@ -38,6 +38,10 @@ def returns(facts: ReportFacts) -> HeadView:
 
 def _with(view: HeadView, **fields: Any) -> HeadView:
     return replace(view, facts=replace(view.facts, **fields))
+
+
+def _evaluated(view: HeadView, models: dict[str, Any]) -> HeadFacts:
+    return replace(view.facts, evaluation={**view.evaluation, "models": models})
 
 
 def column(table: Table, label: str) -> list[str]:
@@ -265,8 +269,11 @@ def test_an_ensemble_in_front_leaves_the_importance_to_the_models(signal: HeadVi
 
 
 def test_the_twins_shown_are_those_of_the_lead_alone(signal: HeadView) -> None:
-    assert "xgboost (volatility only)" not in signal.twins
-    assert len(signal.twins) == 5
+    models = signal.evaluation["models"]
+    longer = {**models, "xgboost_deep (volatility only)": models["lightgbm (volatility only)"]}
+    twins = replace(signal, facts=_evaluated(signal, longer)).twins
+    assert "xgboost (volatility only)" not in twins
+    assert "xgboost_deep (volatility only)" in twins
 
 
 # --- calibration ----------------------------------------------------------------------------------------------------
@@ -364,20 +371,25 @@ def test_a_period_that_falls_short_is_in_alarm() -> None:
     assert "1 fall short" in drawn[1]
 
 
-# --- heads that are not traded --------------------------------------------------------------------------------------
-@pytest.fixture
+# --- heads that are not traded, or take no part ---------------------------------------------------------------------
+@pytest.fixture(scope="module")
 def untraded(facts: ReportFacts, change: Callable[..., ReportFacts]) -> ReportFacts:
-    """The same run, in which no position earns what the second head predicts."""
+    """The same run, in which no position earns what the second head predicts, and a third head has no data."""
     head = replace(facts.heads["forward_return"], traded=False, backtest={}, costs={}, funding="", outer_trials=0)
-    return change(heads={"signal": facts.heads["signal"], "forward_return": head})
+    heads = {"signal": facts.heads["signal"], "forward_return": head}
+    return change(heads=heads, absent={"open_interest": "these data have no open_interest_amount"})
 
 
-def test_a_head_that_is_not_traded_says_nothing_about_money(untraded: ReportFacts) -> None:
+@pytest.fixture(scope="module")
+def page(untraded: ReportFacts) -> str:
+    return build_report(untraded)
+
+
+def test_a_head_that_is_not_traded_says_nothing_about_money(untraded: ReportFacts, page: str) -> None:
     view = head_view(untraded, "forward_return")
     assert cost_block(view).empty
     assert skill_block(view).title == "Skill"
     assert "is no return" in skill_block(view).lede
-    page = build_report(untraded)
     assert 'id="forward-return-costs"' not in page
     assert 'id="signal-costs"' in page
     assert "forecast change" in page
@@ -386,18 +398,16 @@ def test_a_head_that_is_not_traded_says_nothing_about_money(untraded: ReportFact
     assert "forecast return" not in chapter
 
 
-def test_its_metrics_are_in_the_table_all_the_same(facts: ReportFacts, untraded: ReportFacts) -> None:
-    assert comparison_table(untraded).equals(comparison_table(facts))
-
-
-# --- heads that take no part ----------------------------------------------------------------------------------------
-def test_a_head_without_data_is_told_in_one_line(change: Callable[..., ReportFacts]) -> None:
-    page = build_report(change(absent={"open_interest": "these data have no open_interest_amount"}))
+def test_a_head_without_data_is_told_in_one_line(page: str) -> None:
     chapter = page[page.index('<section class="chapter" id="open-interest">') : page.index('id="appendix"')]
     assert "took no part in this run" in chapter
     assert "These data have no open_interest_amount." in chapter
     assert "<svg" not in chapter
     assert 'href="#open-interest"' in page
+
+
+def test_its_metrics_are_in_the_table_all_the_same(facts: ReportFacts, untraded: ReportFacts) -> None:
+    assert comparison_table(untraded).equals(comparison_table(facts))
 
 
 def test_intervals_that_nothing_judged_are_said_to_be_unjudged(returns: HeadView) -> None:

@@ -185,6 +185,7 @@ def _over_folds(importance: pl.DataFrame) -> list[dict[str, Any]]:
 def _notes(about: Document, heads: Mapping[str, HeadFacts]) -> list[str]:
     tried = sum(head.outer_trials for head in heads.values())
     have = "has" if tried == 1 else "have"
+    ever = f"{counted(tried, 'configuration')} {have} had an out-of-sample result computed so far, this run included."
     uncounted = (
         "" if all(head.traded for head in heads.values()) else " Those of heads that are not traded do not count."
     )
@@ -194,7 +195,7 @@ def _notes(about: Document, heads: Mapping[str, HeadFacts]) -> list[str]:
         *reasons({model: why for head in heads.values() for model, why in head.left_out.items()}),
         *sorted({head.funding for head in heads.values() if head.traded}),
         _replayed(about["replay"]),
-        f"{counted(tried, 'configuration')} {have} had an out-of-sample result computed so far, this run included.{uncounted}",
+        f"{ever}{uncounted}",
     ]
 
 

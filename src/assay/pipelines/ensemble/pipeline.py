@@ -16,7 +16,9 @@ def _combine() -> Pipeline:
 
 def _judge(head: Head) -> Pipeline:
     if head.kind == "classification":
-        judge = node(nodes.calibrate, ["combined", "ensembles", "params:calibration"], ["oos", "calibration"], name="calibrate")
+        judge = node(
+            nodes.calibrate, ["combined", "ensembles", "params:calibration"], ["oos", "calibration"], name="calibrate"
+        )
     else:
         judge = node(nodes.bound, ["combined", "plan", "params:intervals"], ["oos", "calibration"], name="bound")
     return Pipeline([judge])

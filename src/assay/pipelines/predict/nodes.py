@@ -5,14 +5,23 @@ from typing import Any
 import polars as pl
 
 from assay.market import decisions
-from assay.market.bundles import open_champions
+from assay.market.bundles import crown_bundle, open_champions
 from assay.market.decisions import Live, PredictRule
+from assay.market.ensembles.decider import Stock
 from assay.market.execution import Execution
 from assay.market.features import FeatureRule
 from assay.market.labels import LabelRule
+from assay.market.verdict import Primary
 
 Document = dict[str, Any]
 Files = dict[str, bytes]
+
+
+def crown(
+    primary: Primary, ensembles: Document, second_stages: Files, calibration: Document, *, head: str, **bundles: Files
+) -> Files:
+    """What the declared primary lets decide in a head, a model or an ensemble, with its name on it."""
+    return crown_bundle(primary.decides(head), Stock(bundles, ensembles, second_stages), calibration)
 
 
 def serve(panel: pl.DataFrame, catalogue: Document, rule: FeatureRule, params: PredictRule) -> pl.DataFrame:

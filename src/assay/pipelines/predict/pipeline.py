@@ -1,12 +1,19 @@
-"""Newest bars and newest champions in, decisions out; and the proof that serving equals the batch."""
+"""Champions are made of bundles, and decide on the newest bars; and the proof that serving equals the batch."""
 
 from collections.abc import Iterable
 
 from kedro.pipeline import Pipeline, node
 
-from assay.market.workload import Workload
-from assay.pipelines.placing import place, total
+from assay.market.workload import Head, Workload
+from assay.pipelines.placing import bind, place, total
 from assay.pipelines.predict import nodes
+
+
+def _crown(head: Head) -> Pipeline:
+    bundles = {model: f"{model}/model" for model in head.contenders}
+    made = {noun: noun for noun in ("ensembles", "second_stages", "calibration")}
+    crown = bind(nodes.crown, head=head.name)
+    return Pipeline([node(crown, {"primary": "params:primary"} | made | bundles, "champion", name="crown")])
 
 
 def _predict(workload: Workload) -> Pipeline:
@@ -34,5 +41,9 @@ def _predict(workload: Workload) -> Pipeline:
 
 
 def create_pipeline(workloads: Iterable[Workload]) -> Pipeline:
-    """``panel``, ``features`` and each traded head's ``champion`` -> ``decisions``, ``serving``, ``replay``."""
-    return total(place(_predict(w), "predict", w.name) for w in workloads)
+    """Per traded head ``champion``; ``panel``, ``features`` and the champions -> ``decisions``, ``serving``, ``replay``."""
+    stage = "predict"
+    return total(
+        total(place(_crown(h), stage, w.name, h.name) for h in w.heads if h.traded) + place(_predict(w), stage, w.name)
+        for w in workloads
+    )

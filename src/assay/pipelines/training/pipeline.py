@@ -19,19 +19,11 @@ def _index(head: Head) -> Pipeline:
     return Pipeline([node(nodes.index, bundles, "model_index", name="index")])
 
 
-def _crown(head: Head) -> Pipeline:
-    bundles = {model: f"{model}/model" for model in head.contenders}
-    made = {noun: noun for noun in ("ensembles", "second_stages", "calibration")}
-    crown = bind(nodes.crown, head=head.name)
-    return Pipeline([node(crown, {"primary": "params:primary"} | made | bundles, "champion", name="crown")])
-
-
 def create_pipeline(workloads: Iterable[Workload]) -> Pipeline:
-    """Per head: ``model_input``, ``plan``, ``best_params`` -> ``model_index``, and ``champion`` where it is traded."""
+    """Per head: ``model_input``, ``plan``, ``best_params`` -> ``model_index``."""
     stage = "training"
     return total(
-        total(place(_fit(m), stage, w.name, h.name, m) for m in h.contenders)
-        + place(_index(h) + (_crown(h) if h.traded else Pipeline([])), stage, w.name, h.name)
+        total(place(_fit(m), stage, w.name, h.name, m) for m in h.contenders) + place(_index(h), stage, w.name, h.name)
         for w in workloads
         for h in w.heads
     )

@@ -40,7 +40,7 @@ def model_comparison(view: HeadView) -> Block:
         _LEDE.format(view.confidence),
         reading=_reading(view),
         figures=figures,
-        tables=[_all_metrics(view, view.shown), ],
+        tables=[_all_metrics(view, view.shown), *_left_out(view)],
         more=drawers,
     )
 
