@@ -62,8 +62,9 @@ check: lint types contracts test
 lineage: .venv/.core
 	$(BIN)/assay lineage build/lineage
 
+# Kedro's own tracebacks would hide a failing cell from pytest: hence the project's logging.
 notebook: .venv/.dev
-	$(BIN)/python -m pytest --nbmake notebooks
+	KEDRO_LOGGING_CONFIG=$(CURDIR)/conf/logging.yml $(BIN)/python -m pytest --nbmake notebooks
 
 torch: .venv/.torch
 

@@ -26,7 +26,7 @@ BARS = {
 OPTIONAL_BARS = dict.fromkeys(("quote_volume", "trades", "taker_buy_volume", "vwap"), pl.Float64)
 VOLUMES = ("volume", *OPTIONAL_BARS)
 FEED = {"entity": pl.String, "event_time": TIME, "available_time": TIME}
-LABELS = {
+LABELS: Mapping[str, Any] = {
     "entity": pl.String,
     "time": TIME,
     "start": TIME,

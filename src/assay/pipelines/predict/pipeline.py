@@ -41,7 +41,7 @@ def _predict(workload: Workload) -> Pipeline:
 
 
 def create_pipeline(workloads: Iterable[Workload]) -> Pipeline:
-    """Per traded head ``champion``; ``panel``, ``features`` and the champions -> ``decisions``, ``serving``, ``replay``."""
+    """Each traded head's ``champion``, and with ``panel`` and ``features``: ``decisions``, ``serving``, ``replay``."""
     stage = "predict"
     return total(
         total(place(_crown(h), stage, w.name, h.name) for h in w.heads if h.traded) + place(_predict(w), stage, w.name)
