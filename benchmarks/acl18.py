@@ -4,7 +4,7 @@
     python benchmarks/acl18.py FOLDER xgboost lstm --seeds 2
 
 FOLDER holds `features.parquet` of the task: 11 features per stock and day, and the class of the move INTO the day. A
-sample is the rows t-5 .. t-1 and the class of row t. Train [2014-01-02, 2015-08-03), validation [2015-08-03, 2015-10-01),
+sample is the rows t-5 .. t-1 and the class of row t. Train [2014-01-02, 2015-08-03), validation to 2015-10-01,
 test [2015-10-01, 2015-12-31]; nothing is chosen on the test part, and the validation part is only what early stopping
 watches. Parameters are the defaults of the models. Intervals resample whole test days. Each model is also held against
 our logistic on the same days: accuracy, paired by day.
@@ -142,14 +142,15 @@ if __name__ == "__main__":
     )
     SEQUENCES = standardised(RAW, train)
     FLAT = flat(SEQUENCES)
+    days = DAYS.filter(pl.Series(test))
     print(
-        f"{train.sum():,} training, {newer.sum():,} validation, {test.sum():,} test samples on {DAYS.filter(pl.Series(test)).n_unique()} days"
+        f"{train.sum():,} training, {newer.sum():,} validation, {test.sum():,} test samples on {days.n_unique()} days"
     )
     found = {kind: [] for kind in dict.fromkeys(("logistic", *asked.models))}
     for kind, seed in product(found, range(asked.seeds)):
         found[kind].append(rises(kind, seed, (train, newer, test)))
     moved_up = Y[test] > 0
-    draws = resampled(DAYS.filter(pl.Series(test)).to_physical().to_numpy())
+    draws = resampled(days.to_physical().to_numpy())
     print("| model | accuracy, mean of seeds | sd of seeds | 95 % by day | MCC | 95 % by day | ahead of logistic |")
     print("|---|---|---|---|---|---|---|")
     for kind, calls in found.items():

@@ -3,8 +3,8 @@
     python benchmarks/walk_forward.py                  # every model that is installed
     python benchmarks/walk_forward.py xgboost ridge    # some
 
-Both times come from the same run: the whole of `validate` (splitting, weights, preprocessing, receipts, files), and what
-was spent inside the library's own fit and predict.
+Both times come from one run: the whole of `validate` (splitting, weights, preprocessing, receipts, files), and what was
+spent inside the library's own fit and predict.
 """
 
 import sys

@@ -234,14 +234,9 @@ def test_a_head_with_nothing_but_one_model_makes_a_page(change: Callable[..., Re
 
 
 def test_intervals_are_named_by_their_own_confidence(change: Callable[..., ReportFacts], facts: ReportFacts) -> None:
-    heads = {
-        name: replace(
-            head,
-            evaluation={**head.evaluation, "confidence": 0.9},
-            stability={**head.stability, "confidence": 0.9},
-        )
-        for name, head in facts.heads.items()
-    }
+    head = facts.heads["signal"]
+    evaluation, stability = ({**found, "confidence": 0.9} for found in (head.evaluation, head.stability))
+    heads = {"signal": replace(head, evaluation=evaluation, stability=stability)}
     verdict = {**facts.verdict, "reasons": []}
     page = build_report(change(heads=heads, verdict=verdict, audit={**facts.audit, "said": "Nothing found."}))
     assert "and its 90\u202f% interval." in page
