@@ -1,13 +1,10 @@
 """The command: what it passes on to Kedro, and how errors end."""
 
-import logging
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 import click
@@ -22,19 +19,8 @@ from assay.cli import _parse, cli, main
 # Kedro reads the fields of a parameter model from the instance.
 pytestmark = pytest.mark.filterwarnings("ignore:Accessing the 'model_fields' attribute:DeprecationWarning")
 
-PACKAGE = "stall"
 FILES = {
-    "pyproject.toml": f"""
-        [tool.kedro]
-        package_name = "{PACKAGE}"
-        project_name = "Stall"
-        kedro_init_version = "1.7.0"
-        """,
-    f"src/{PACKAGE}/__init__.py": "",
-    f"src/{PACKAGE}/settings.py": """
-        from assay.settings import CONFIG_LOADER_ARGS, DISABLE_HOOKS_FOR_PLUGINS, HOOKS
-        """,
-    f"src/{PACKAGE}/pipeline_registry.py": """
+    "src/stall/pipeline_registry.py": """
         from kedro.pipeline import Pipeline, node
         from pydantic import BaseModel
         from assay.market.errors import SplitError
@@ -85,21 +71,9 @@ FILES = {
 
 
 @pytest.fixture
-def project(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A project of its own, opened like a user's; the process forgets it afterwards."""
-    for name, text in FILES.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(dedent(text))
-    shutil.copy(root / "conf" / "logging.yml", tmp_path / "conf")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", "")
-    monkeypatch.setenv("KEDRO_LOGGING_CONFIG", str(tmp_path / "conf" / "logging.yml"))
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    handlers = logging.getLogger().handlers[:]
-    yield tmp_path
-    logging.getLogger().handlers[:] = handlers
-    for module in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
-        del sys.modules[module]
+def project(stand_in: Callable[[Mapping[str, str]], Path]) -> Path:
+    """A project of its own, opened like a user's."""
+    return stand_in(FILES)
 
 
 def assay(*arguments: str) -> Result:

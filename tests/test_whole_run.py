@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -25,10 +26,10 @@ def copy_project(root: Path, target: Path) -> Path:
     return target
 
 
-def run(project: Path, params: dict[str, Any] | None = None, **what: Any) -> None:
+def run(project: Path, params: dict[str, Any] | None = None, *, workload: str = "equity", **what: Any) -> None:
     bootstrap_project(project)
     with KedroSession.create(project, env="test", runtime_params=params) as session:
-        session.run(**what)
+        session.run(pipeline_names=[workload], **what)
 
 
 def versions(project: Path) -> set[str]:
@@ -150,7 +151,7 @@ def test_resuming_after_a_file_was_cut_short_redoes_it_and_its_children(project:
 
 def test_a_killed_run_goes_on_where_it_was(root: Path, tmp_path: Path) -> None:
     project = copy_project(root, tmp_path)
-    command = [sys.executable, "-m", "kedro", "run", "--env", "test"]
+    command = [sys.executable, "-m", "kedro", "run", "--env", "test", "--pipelines", "equity"]
     with subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = monotonic() + 120
         while not (done := versions(project)) or not any("predictions" in path for path in done):
@@ -163,3 +164,44 @@ def test_a_killed_run_goes_on_where_it_was(root: Path, tmp_path: Path) -> None:
     assert not again & {"features.parquet", "panel.parquet", "labels.parquet", "trials.json", "best_params.json"}
     assert before <= versions(project)
     assert newest(project, "08_reporting/equity/report.html/*/report.html").is_file()
+
+
+NETWORKS = {"signal": {"mlp"}, "forward_return": {"mlp", "lstm"}, "open_interest": {"lstm"}}
+
+
+@pytest.fixture(scope="module")
+def full(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The mock market with every model."""
+    folder = copy_project(root, tmp_path_factory.mktemp("full"))
+    run(folder, {"profile": "full"}, workload="crypto")
+    return folder
+
+
+def models_of(project: Path, head: str) -> set[str]:
+    oos = pl.read_parquet(newest(project, f"07_model_output/crypto/{head}/oos.parquet/*/oos.parquet"))
+    return set(oos["model"].unique())
+
+
+@pytest.mark.parametrize("head", NETWORKS)
+def test_the_full_profile_leaves_out_nothing_but_what_is_not_installed(full: Path, head: str) -> None:
+    said = json.loads(newest(full, f"07_model_output/crypto/{head}/left_out.json/*/left_out.json").read_text())
+    missing = {name for name in ("torch", "catboost") if find_spec(name) is None}
+    assert all("is not installed" in reason for reason in said.values())
+    expected = (NETWORKS[head] if "torch" in missing else set()) | ({"catboost"} & missing & {*said})
+    assert set(said) == expected
+    assert models_of(full, head) & NETWORKS[head] == NETWORKS[head] - set(said)
+
+
+def test_ensembles_stand_beside_models_and_returns_have_intervals(full: Path) -> None:
+    assert {"stacking", "soft_voting", "mean", "meta"} <= models_of(full, "signal")
+    oos = pl.read_parquet(newest(full, "07_model_output/crypto/forward_return/oos.parquet/*/oos.parquet"))
+    late = oos.filter(pl.col("fold") >= 3)
+    assert late.select((pl.col("lower") < pl.col("upper")).mean()).item() > 0.9
+
+
+def test_open_interest_is_forecast_and_not_traded(full: Path) -> None:
+    page = newest(full, "08_reporting/crypto/report.html/*/report.html").read_text()
+    assert "Open interest" in page
+    assert list(full.glob("data/07_model_output/crypto/open_interest/ledger.parquet")) == []
+    replay = json.loads(newest(full, "07_model_output/crypto/replay.json/*/replay.json").read_text())
+    assert (replay["features_equal"], replay["predictions_equal"]) == (True, True)

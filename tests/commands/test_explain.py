@@ -1,12 +1,9 @@
 """``assay explain``: whose answer is meant, what is told of it, and the picture."""
 
 import json
-import logging
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 import click
@@ -31,22 +28,7 @@ from assay.workloads import WORKLOADS
 # Kedro reads the fields of a parameter model from the instance.
 pytestmark = pytest.mark.filterwarnings("ignore:Accessing the 'model_fields' attribute:DeprecationWarning")
 
-PACKAGE = "stall"
 FILES = {
-    "pyproject.toml": f"""
-        [tool.kedro]
-        package_name = "{PACKAGE}"
-        project_name = "Stall"
-        kedro_init_version = "1.7.0"
-        """,
-    f"src/{PACKAGE}/__init__.py": "",
-    f"src/{PACKAGE}/settings.py": "from assay.settings import CONFIG_LOADER_ARGS, DISABLE_HOOKS_FOR_PLUGINS, HOOKS",
-    f"src/{PACKAGE}/pipeline_registry.py": """
-        from kedro.pipeline import Pipeline
-
-        def register_pipelines():
-            return {"__default__": Pipeline([])}
-        """,
     "conf/logging.yml": "version: 1",
     "conf/base/parameters.yml": "equity: {primary: {head: signal, model: xgboost}}",
     "conf/base/catalog.yml": """
@@ -115,21 +97,11 @@ def fitted() -> dict[str, Any]:
 
 
 @pytest.fixture
-def project(tmp_path: Path, fitted: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A project with the outputs of a run, opened like a user's; the process forgets it afterwards."""
-    for name, text in FILES.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(dedent(text))
-    fill(tmp_path / "data", fitted)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", "")
-    monkeypatch.setenv("KEDRO_LOGGING_CONFIG", str(tmp_path / "conf" / "logging.yml"))
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    handlers = logging.getLogger().handlers[:]
-    yield tmp_path
-    logging.getLogger().handlers[:] = handlers
-    for module in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
-        del sys.modules[module]
+def project(stand_in: Callable[[Mapping[str, str]], Path], fitted: dict[str, Any]) -> Path:
+    """A project with the outputs of a run."""
+    folder = stand_in(FILES)
+    fill(folder / "data", fitted)
+    return folder
 
 
 def fill(data: Path, fitted: dict[str, Any]) -> None:

@@ -1,11 +1,8 @@
 """``assay tuned apply``: the change that is shown is the one that is written, and it has just the intended effect."""
 
 import json
-import logging
-import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,22 +43,7 @@ SIGNAL = {
     "class_prior": {"values": {}, "trials": [], "seen": None},
 }
 RET = {"lightgbm": {"values": {"num_leaves": 9, "learning_rate": 0.03}, "trials": ["c/0"], "seen": None}}
-PACKAGE = "orchard"
 FILES = {
-    "pyproject.toml": f"""
-[tool.kedro]
-package_name = "{PACKAGE}"
-project_name = "Orchard"
-kedro_init_version = "1.7.0"
-""",
-    f"src/{PACKAGE}/__init__.py": "",
-    f"src/{PACKAGE}/settings.py": "from assay.settings import CONFIG_LOADER_ARGS, DISABLE_HOOKS_FOR_PLUGINS, HOOKS\n",
-    f"src/{PACKAGE}/pipeline_registry.py": """
-from kedro.pipeline import Pipeline
-
-def register_pipelines():
-    return {"__default__": Pipeline([])}
-""",
     "conf/base/fruit/parameters.yml": PARAMETERS,
     "conf/base/catalog.yml": """
 "{workload}.{head}.best_params":
@@ -85,25 +67,14 @@ def keep(folder: Path, head: str, version: str, best: dict[str, Any]) -> None:
 
 
 @pytest.fixture
-def project(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A project whose heads were tuned, opened like a user's; the process forgets it afterwards."""
-    for name, text in FILES.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    shutil.copy(root / "conf" / "logging.yml", tmp_path / "conf")
+def project(stand_in: Callable[[Mapping[str, str]], Path]) -> Path:
+    """A project whose heads were tuned."""
+    folder = stand_in(FILES)
     older = {"lightgbm": SIGNAL["lightgbm"] | {"values": {"num_leaves": 11}}}
-    keep(tmp_path, "signal", "2026-01-01T00.00.00.000Z", older)
-    keep(tmp_path, "signal", "2026-01-02T00.00.00.000Z", SIGNAL)
-    keep(tmp_path, "ret", "2026-01-02T00.00.00.000Z", RET)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", "")
-    monkeypatch.setenv("KEDRO_LOGGING_CONFIG", str(tmp_path / "conf" / "logging.yml"))
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    handlers = logging.getLogger().handlers[:]
-    yield tmp_path
-    logging.getLogger().handlers[:] = handlers
-    for module in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
-        del sys.modules[module]
+    keep(folder, "signal", "2026-01-01T00.00.00.000Z", older)
+    keep(folder, "signal", "2026-01-02T00.00.00.000Z", SIGNAL)
+    keep(folder, "ret", "2026-01-02T00.00.00.000Z", RET)
+    return folder
 
 
 def apply(*arguments: str) -> Result:

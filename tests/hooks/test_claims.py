@@ -10,7 +10,8 @@ from assay.hooks.claims import Claims
 from assay.market.errors import ConfigurationError
 from assay.market.evaluation import EvaluationRule
 from assay.market.plan import Learning
-from assay.market.verdict import Primary, VerdictRule
+from assay.market.primary import Primary
+from assay.market.verdict import VerdictRule
 
 FITS = {
     "primary": Primary(head="signal", model="lightgbm"),

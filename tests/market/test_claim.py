@@ -9,7 +9,8 @@ from assay.market.claim import check_claim, check_profile, check_reporting
 from assay.market.errors import ConfigurationError
 from assay.market.evaluation import EvaluationRule
 from assay.market.plan import Learning, Profile
-from assay.market.verdict import Primary, VerdictRule
+from assay.market.primary import Primary
+from assay.market.verdict import VerdictRule
 from assay.market.workload import Head
 
 HEADS = (

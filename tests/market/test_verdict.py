@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from assay.market.errors import ConfigurationError
 from assay.market.evaluation import EvaluationRule, evaluate
 from assay.market.metrics import METRICS
-from assay.market.verdict import Backtest, Primary, VerdictRule, verdict
+from assay.market.primary import Primary
+from assay.market.verdict import Backtest, VerdictRule, verdict
 
 Facts = dict[str, Any]
 Difference = tuple[float | None, ...]

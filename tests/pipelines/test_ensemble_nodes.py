@@ -23,10 +23,10 @@ from assay.market.left_out import left_out
 from assay.market.models import ModelParams
 from assay.market.plan import Learning, Profile, choose_features, make_plan
 from assay.market.prepared import assemble
+from assay.market.primary import Primary
 from assay.market.selection import SelectionRule
 from assay.market.splits import SplitRule
 from assay.market.tuning import Budget
-from assay.market.verdict import Primary
 from assay.market.workload import Head, Workload
 from assay.pipelines.ensemble import create_pipeline, nodes
 from assay.pipelines.predict import create_pipeline as create_predict

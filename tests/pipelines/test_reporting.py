@@ -10,7 +10,8 @@ import pytest
 
 from assay.market.evaluation import EvaluationRule
 from assay.market.plan import Plan
-from assay.market.verdict import Primary, VerdictRule
+from assay.market.primary import Primary
+from assay.market.verdict import VerdictRule
 from assay.market.workload import Workload
 from assay.pipelines.backtest import create_pipeline as books
 from assay.pipelines.reporting import create_pipeline

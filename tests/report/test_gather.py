@@ -8,10 +8,10 @@ import pytest
 
 from assay.market.execution import Execution
 from assay.market.plan import Learning, Plan
+from assay.market.primary import Primary
 from assay.market.selection import SelectionRule, stability
 from assay.market.splits import Receipt
 from assay.market.tables import LABELS
-from assay.market.verdict import Primary
 from assay.report import HeadFacts, ReportFacts
 from assay.report.gather import SHAP_FEATURES, SHAP_ROWS, head_findings, report_facts, shap_sample
 

@@ -143,7 +143,7 @@ def _known_model(catalog: "CatalogProtocol[Any, Any]", workload: str, head: "Hea
     if model:
         _require(f"model of {workload}.{head.name}", model, there)
         return model
-    from assay.market.verdict import Primary
+    from assay.market.primary import Primary
 
     primary = Primary.model_validate(catalog.load(f"params:{workload}.primary"))
     return next(name for name in (primary.decides(head.name), *there) if name in there)

@@ -6,7 +6,8 @@ from assay.market.errors import ConfigurationError
 from assay.market.evaluation import EvaluationRule
 from assay.market.metrics import METRICS
 from assay.market.plan import Learning
-from assay.market.verdict import DIRECTION_METRICS, Primary, VerdictRule
+from assay.market.primary import DIRECTION_METRICS, Primary
+from assay.market.verdict import VerdictRule
 from assay.market.workload import Head
 
 

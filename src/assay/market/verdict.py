@@ -22,6 +22,7 @@ from pydantic import Field
 from assay.market.errors import ConfigurationError
 from assay.market.evaluation import DIRECTION, VOLATILITY_ONLY
 from assay.market.parameters import Parameters
+from assay.market.primary import DIRECTION_METRICS, Primary
 from assay.market.significance import rows_needed
 from assay.market.trading import BUY_AND_HOLD
 from assay.market.workload import Kind
@@ -31,7 +32,6 @@ Measure = Literal["sharpe", "max_drawdown", "win_rate", "annual_return"]
 Facts = Mapping[str, Any]
 Reason = dict[str, str]
 
-DIRECTION_METRICS = ("direction_ic", "direction_rank_ic", "ic", "rank_ic")
 COIN = "a coin"
 COVERAGE = {
     "directional_accuracy_tradable": "coverage_tradable",
@@ -49,26 +49,6 @@ MEASURES: dict[Measure, tuple[str, str]] = {  # label and unit; more is better f
     "win_rate": ("Win rate", "share"),
     "annual_return": ("Annual return", "share"),
 }
-
-
-class Primary(Parameters):
-    """The one claim declared before the run; everything else is exploratory.
-
-    Attributes:
-        head: Head that is judged.
-        model: Model, or ensemble, that is judged.
-        metric: How its direction is scored: ``direction_ic``, ``direction_rank_ic``, ``ic`` or ``rank_ic``.
-        partner: Model that decides beside it in the other heads; None = one of the same name.
-    """
-
-    head: str
-    model: str
-    metric: str = "direction_ic"
-    partner: str | None = None
-
-    def decides(self, head: str) -> str:
-        """The model that decides in a head."""
-        return self.model if head == self.head else self.partner or self.model
 
 
 class VerdictRule(Parameters):

@@ -7,10 +7,10 @@ from typing import Any
 import polars as pl
 
 from assay.market.plan import Plan
+from assay.market.primary import Primary
 from assay.market.selection import stability
 from assay.market.splits import split_rows
 from assay.market.tables import CLASS_NAMES, CLASSES
-from assay.market.verdict import Primary
 from assay.report.facts import HeadFacts, ReportFacts
 from assay.report.figures.thin import evenly
 from assay.report.format import counted, reasons

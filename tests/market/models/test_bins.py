@@ -19,7 +19,7 @@ FEW: dict[str, dict[str, Any]] = {
 }
 TRIALS: dict[str, list[dict[str, Any]]] = {
     "xgboost": [{}, {"max_depth": 2, "min_child_weight": 90}, {"max_bin": 7}, {"subsample": 0.4}],
-    "lightgbm": [{}, {"min_child_samples": 200, "num_leaves": 5}, {"max_bin": 7}, {"min_child_samples": 5}],
+    "lightgbm": [{}, {"min_child_samples": 200, "num_leaves": 5}, {"min_child_samples": 5}, {"max_bin": 7}],
     "catboost": [{}, {"depth": 2, "learning_rate": 0.3}, {"border_count": 7}, {"rsm": 1.0}],
 }
 KINDS: tuple[Kind, ...] = ("regression", "classification", "binary")

@@ -37,7 +37,8 @@ class SelectionRule(Parameters):
         methods: How the features that are left are ranked; each ranking counts the same.
         features: At most so many features are kept, those with the best mean rank.
         rows: Most rows that correlations, scores and probe are computed on, spread evenly over the training part.
-            Mutual information takes at most 4,000 of them: its cost per row is a hundred times that of a rank.
+            Mutual information takes at most 4,000 of them: its cost per row is a hundred times that of a rank; SHAP
+            values are computed of at most 1,000.
         newer: Share of the newest timestamps that the probe is not fitted on; ``shap`` and ``permutation`` read it.
         rounds: Boosting rounds of the probe, the small LightGBM behind the last four methods.
         drop: Share of the features that each step of ``recursive`` leaves out.

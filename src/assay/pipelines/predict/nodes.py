@@ -11,7 +11,7 @@ from assay.market.ensembles.decider import Stock
 from assay.market.execution import Execution
 from assay.market.features import FeatureRule
 from assay.market.labels import LabelRule
-from assay.market.verdict import Primary
+from assay.market.primary import Primary
 
 Document = dict[str, Any]
 Files = dict[str, bytes]

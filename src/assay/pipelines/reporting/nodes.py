@@ -8,8 +8,9 @@ from assay.market import evaluation
 from assay.market.audit.after_fits import complete, temper
 from assay.market.evaluation import EvaluationRule
 from assay.market.plan import Plan
+from assay.market.primary import Primary
 from assay.market.trading import BUY_AND_HOLD
-from assay.market.verdict import Backtest, Primary, VerdictRule, verdict
+from assay.market.verdict import Backtest, VerdictRule, verdict
 from assay.report import build_report, comparison_table
 from assay.report.gather import head_findings, report_facts, taking_part
 

@@ -9,6 +9,7 @@ from assay.report.figures.canvas import ACCENT, INK, THIRD, axes, draw
 from assay.report.figures.intervals import shortened, value_ticks
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _ROW = 22
@@ -29,17 +30,34 @@ def importance_figure(rows: Sequence[dict[str, Any]], *, wide: bool, slug: str, 
 
     def paint(figure: "Figure") -> None:
         panel = axes(figure, margins=(190 if wide else 150, 12, 4, 26))
-        panel.set_ylim(len(rows) - 0.5, -0.5)
-        panel.set_yticks(range(len(rows)), [shortened(str(row["feature"]), 30 if wide else 21) for row in rows])
-        panel.tick_params(axis="y", labelcolor=INK)
-        panel.barh(range(len(rows)), [row["mean"] for row in rows], height=0.6, color=ACCENT, alpha=0.8)
-        for place, row in enumerate(rows):
-            panel.plot([row["low"], row["high"]], [place, place], color=INK, linewidth=1.4)
-        panel.grid(axis="x")
+        names = [shortened(str(row["feature"]), 30 if wide else 21) for row in rows]
+        bars_over_folds(
+            panel, names, means=[row["mean"] for row in rows], ends=[(row["low"], row["high"]) for row in rows]
+        )
         panel.set_xlim(left=min(0.0, *(row["mean"] for row in rows)))
-        panel.spines[["left", "bottom"]].set_visible(False)
         value_ticks(panel, "share")
 
     said = ", ".join(str(row["feature"]) for row in rows[:5])
     label = f"Feature importance of {title}, mean and spread over folds; largest: {said}"
     return draw(paint, (490 if wide else THIRD, 30 + _ROW * len(rows)), slug=slug, label=label)
+
+
+def bars_over_folds(
+    panel: "Axes", names: Sequence[str], *, means: Sequence[float], ends: Sequence[tuple[float, float]]
+) -> None:
+    """Paint a bar per name, from top to bottom, with a line from its lowest to its highest fold.
+
+    Args:
+        panel: Where they are painted.
+        names: What stands beside each bar.
+        means: Lengths of the bars.
+        ends: Lowest and highest fold of each.
+    """
+    panel.set_ylim(len(names) - 0.5, -0.5)
+    panel.set_yticks(range(len(names)), names)
+    panel.tick_params(axis="y", labelcolor=INK)
+    panel.barh(range(len(names)), means, height=0.6, color=ACCENT, alpha=0.8)
+    for place, (low, high) in enumerate(ends):
+        panel.plot([low, high], [place, place], color=INK, linewidth=1.4)
+    panel.grid(axis="x")
+    panel.spines[["left", "bottom"]].set_visible(False)

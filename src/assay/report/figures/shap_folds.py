@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from assay.report.figures.canvas import ACCENT, INK, LINE, SURFACE, axes, draw
+from assay.report.figures.importance import bars_over_folds
 from assay.report.figures.intervals import value_ticks
 from assay.report.figures.shap_words import cut
 
@@ -33,16 +34,11 @@ def size_figure(features: Sequence[Mapping[str, Any]], *, axis: str, unit: str, 
 
     def paint(figure: "Figure") -> None:
         panel = axes(figure, margins=(190 if wide else 146, 12, 4, 44))
-        panel.set_ylim(len(features) - 0.5, -0.5)
-        panel.set_yticks(range(len(features)), [cut(one["name"], 27 if wide else 21) for one in features])
-        panel.tick_params(axis="y", labelcolor=INK)
-        panel.barh(range(len(features)), [one["mean"] for one in features], height=0.6, color=ACCENT, alpha=0.8)
-        for place, one in enumerate(features):
-            panel.plot([min(one["mean_abs"]), max(one["mean_abs"])], [place, place], color=INK, linewidth=1.4)
-        panel.grid(axis="x")
+        names = [cut(one["name"], 27 if wide else 21) for one in features]
+        ends = [(min(one["mean_abs"]), max(one["mean_abs"])) for one in features]
+        bars_over_folds(panel, names, means=[one["mean"] for one in features], ends=ends)
         panel.set_xlim(left=0)
         panel.set_xlabel(axis, loc="center" if wide else "right")
-        panel.spines[["left", "bottom"]].set_visible(False)
         value_ticks(panel, unit)
 
     said = ", ".join(one["name"] for one in features[:5])
