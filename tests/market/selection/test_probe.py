@@ -153,3 +153,13 @@ def test_a_single_class_cannot_be_learned() -> None:
     flat = replace(rows("classification"), y=np.zeros(900, dtype=np.int8))
     with pytest.raises(SplitError, match="holds a single class"):
         fit_probe(flat, flat, ProbeRule("classification", 0, 5))
+
+
+def test_shap_values_are_those_of_rows_spread_evenly(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "EXPLAINED", 31)
+    sampled = probe.shap()
+    part = np.zeros(len(probe.newer.y), dtype=bool)
+    part[[step * 899 // 30 for step in range(31)]] = True
+    monkeypatch.setattr(probes, "EXPLAINED", 10**6)
+    np.testing.assert_allclose(sampled, replace(probe, newer=probe.newer.at(part)).shap())
+    assert not np.array_equal(sampled, probe.shap())
