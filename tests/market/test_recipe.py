@@ -13,6 +13,7 @@ import pytest
 from assay.market import recipe as recipes
 from assay.market.errors import AssayError, BundleError, ConfigurationError, DataError, SplitError
 from assay.market.models import ModelParams
+from assay.market.models.lightgbm import LightGBMModel
 from assay.market.parts import Seen
 from assay.market.preprocess import Preprocessor
 from assay.market.recipe import Recipe, RecipePlan, open_recipe
@@ -311,6 +312,18 @@ def test_a_selection_that_saw_the_tail_is_refused(market: Any) -> None:
     longer = chosen(*market, plan(tail=0.05))
     with pytest.raises(SplitError, match="before its tail"):
         recipes.prepare(*market, plan(), selection=longer)
+
+
+def test_trials_on_one_design_bin_its_rows_once(market: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, datasets = [], LightGBMModel._datasets
+    monkeypatch.setattr(LightGBMModel, "_datasets", lambda *given, **named: made.append(1) or datasets(*given, **named))
+    design = prepare(*market, plan())
+    trials = [plan(params={"num_leaves": leaves}) for leaves in (3, 4, 5, 4)]
+    files = [recipes.fit_model(design, trial).dump() for trial in trials]
+    assert len(made) == 1
+    assert files[1] == files[3] != files[0]
+    assert files[0] == recipes.fit_model(prepare(*market, trials[0]), trials[0]).dump()
+    assert len(made) == 2
 
 
 def test_another_feature_set_is_refused(market: Any) -> None:

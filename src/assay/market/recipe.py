@@ -1,7 +1,7 @@
 """A recipe: preprocessing and model, fitted together on one training part and stored as one bundle of files."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from importlib import import_module
 from typing import Any, cast
@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from assay.market.errors import AssayError, BundleError, SplitError
-from assay.market.models import Files, Model, ModelParams, ModelRule, build, restore
+from assay.market.models import Bins, Files, Model, ModelParams, ModelRule, build, restore
 from assay.market.models.base import Explained, Floats, Lookback, Rows, Target, member
 from assay.market.models.seal import seal, verify
 from assay.market.parts import TARGETS, Seen, check_classes, check_same_rows, feature_names, known
@@ -98,6 +98,7 @@ class Design:
         selection: What was chosen for it, without the ranks; None for a model that reads columns of its own.
         fits: What each fit has seen, the search for parameters first, the model's last.
         history: How far the model looks back from each row.
+        bins: The rows as boosting libraries bin them, made by the first fit for all others on this design.
     """
 
     inputs: Inputs
@@ -110,6 +111,7 @@ class Design:
     selection: Selection | None
     fits: tuple[Seen, ...]
     history: Lookback | None
+    bins: Bins = field(default_factory=Bins, repr=False, compare=False)
 
     def inputs_of(self, features: pl.DataFrame, rows: Mask | None = None) -> Rows:
         """What the model reads of some rows of a features table; see `read_rows`."""
@@ -289,7 +291,7 @@ def prepare(
 
 def fit_model(design: Design, plan: RecipePlan) -> Model:
     """Fit the model of ``plan`` on a prepared training part; it answers in units of ``design.target_scale``."""
-    model = build(plan.params, plan.kind, seed=plan.seed)
+    model = build(plan.params, plan.kind, seed=plan.seed, bins=design.bins)
     model.fit(design.X, design.y, design.tail, weight=design.weight)
     return model
 
