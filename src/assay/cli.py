@@ -8,7 +8,7 @@ from typing import Any, cast
 import click
 
 from assay.commands.explain import explain
-from assay.commands.project import clear_errors, open_project
+from assay.commands.project import clear_errors, open_project, require_environment
 from assay.commands.tuned import tuned
 
 Command = Callable[..., None]
@@ -167,7 +167,7 @@ def _run(
         from kedro.runner import SequentialRunner
 
         _require_pipelines(pipelines)
-        _require_environment(project, env)
+        require_environment(project, env)
         if data:
             _require_sources(project / "conf" / str(env), pipelines)
         session = KedroSession.create(project, env=env, runtime_params=params)
@@ -197,11 +197,3 @@ def _require_sources(environment: Path, names: Sequence[str]) -> None:
             raise click.ClickException(
                 f"{who} does not read your folder; by {here} these do: {', '.join(readers) or 'none'}"
             )
-
-
-def _require_environment(project: Path, env: str | None) -> None:
-    there = sorted(folder.name for folder in (project / "conf").iterdir() if folder.is_dir())
-    if env and env not in there:
-        raise click.ClickException(
-            f"there is no environment {env!r} in {project / 'conf'}; there are: {', '.join(there)}"
-        )

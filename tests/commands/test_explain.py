@@ -167,6 +167,15 @@ def test_the_picture_is_of_the_kind_that_its_name_says(project: Path, fitted: di
     assert "'why.pdf' must end with .svg or .png" in refused.output
 
 
+def test_a_picture_that_cannot_be_written_is_named(project: Path, fitted: dict[str, Any]) -> None:
+    time = row_tested(fitted, 0)["time"].isoformat()
+    (project / "taken").write_text("a file")
+    refused = asked("equity", "signal", "SP500", time, "--out", "taken/why.png")
+    assert refused.exit_code == 1
+    assert "taken/why.png: cannot be written (" in refused.output
+    assert isinstance(refused.exception, SystemExit)
+
+
 @pytest.mark.usefixtures("project")
 def test_a_row_outside_the_test_folds_is_explained_by_the_final_model_and_says_so(fitted: dict[str, Any]) -> None:
     done = asked("equity", "signal", "NASDAQ", f"{START:%Y-%m-%d}")

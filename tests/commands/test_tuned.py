@@ -147,6 +147,7 @@ def test_only_the_head_and_model_that_were_asked_for(project: Path) -> None:
         (("fruit", "--head", "nose"), "head 'nose': is not there\n  expected: signal or ret"),
         (("fruit", "--model", "class_prior"), "tuned model 'class_prior': is not there"),
         (("fruit", "--env", "bare"), "fruit.signal.best_params: is not there yet"),
+        (("fruit", "--env", "nowhere"), "there is no environment 'nowhere'"),
     ],
 )
 def test_what_is_not_there_is_a_clear_error(arguments: tuple[str, ...], message: str, project: Path) -> None:

@@ -7,6 +7,7 @@ from kedro.io import DataCatalog, DatasetError
 
 from assay.datasets.mock import MockMarket
 from assay.hooks.evidence import Fingerprints
+from assay.market.errors import ConfigurationError
 from assay.market.simulator import MarketRule, simulate
 
 SMALL = {"symbols": 3, "bars": 60, "ic": 0.1}
@@ -36,8 +37,13 @@ def test_without_arguments_it_is_the_default_market() -> None:
     ("arguments", "match"),
     [
         ({"table": "trades"}, "table 'trades': is none of a mock market\n  expected: bars, funding, open_interest"),
-        ({"table": "bars", "market": {"ic": 2}}, "ic"),
-        ({"table": "bars", "market": {"edge": 0.1}}, "edge"),
+        (
+            {"table": "bars", "market": {"ic": 2}},
+            "parameter 'ic': Input should be less than 1\n  found: 2\n  what to do: ",
+        ),
+        ({"table": "bars", "market": {"form": "foo"}}, "parameter 'form': .*'regime'.*\n  found: foo"),
+        ({"table": "bars", "market": {"edge": 0.1}}, "parameter 'edge'"),
+        ({"table": "bars", "market": {"symbols": 2}}, "mock market: 1 late listings .* leave none of 2 symbols"),
     ],
 )
 def test_wrong_arguments_are_refused_before_a_run(arguments: dict[str, Any], match: str) -> None:
@@ -80,3 +86,8 @@ def test_it_says_what_it_is() -> None:
     described = MockMarket(table="bars", market=SMALL)._describe()
     assert described["table"] == "bars"
     assert described["market"]["ic"] == 0.1
+
+
+def test_a_wrong_market_is_an_error_on_purpose() -> None:
+    with pytest.raises(ConfigurationError, match="mock market, parameter 'bars'"):
+        MockMarket(table="bars", market={"bars": 1})

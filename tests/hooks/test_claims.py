@@ -7,6 +7,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 
 from assay.hooks.claims import Claims
+from assay.market.ensembles import EnsembleRules
 from assay.market.errors import ConfigurationError
 from assay.market.evaluation import EvaluationRule
 from assay.market.plan import Learning
@@ -41,6 +42,21 @@ def test_a_claim_is_checked_where_it_is_judged() -> None:
     with pytest.raises(ConfigurationError, match=r"primary.model.*\n.*xgboost"):
         look(["primary"], primary=wrong)
     look(["learning"], primary=wrong)
+
+
+@pytest.mark.parametrize(
+    ("head", "rule", "said"),
+    [
+        ("signal", {"xgboost": {"kind": "mean", "members": ["lightgbm", "catboost"]}}, "the name of a model"),
+        ("signal", {"stacking": {"kind": "stacking", "members": ["xgboost", "nobody"]}}, "found: nobody"),
+        ("forward_return", {"meta": {"kind": "meta", "base": "xgboost", "model": {"kind": "logistic"}}}, "no class"),
+    ],
+)
+def test_ensembles_are_checked_where_they_are_made(head: str, rule: dict[str, Any], said: str) -> None:
+    wrong = {f"ensembles.{head}": EnsembleRules.model_validate(rule)}
+    with pytest.raises(ConfigurationError, match=said):
+        look([f"ensembles.{head}"], **wrong)
+    look(["learning"], **wrong)
 
 
 def test_what_the_report_is_asked_for_is_checked_with_the_number_of_folds() -> None:

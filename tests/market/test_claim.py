@@ -59,10 +59,17 @@ def test_a_claim_that_cannot_be_judged_is_refused(wrong: dict[str, str], expecte
 
 def test_a_claim_about_a_model_that_takes_no_part_is_refused() -> None:
     learning = Learning(profiles={"quick": Profile(leave_out=("network",))})
-    check_profile(Primary(**CLAIM), learning)
+    check_profile(HEADS, Primary(**CLAIM), learning)
     for wrong in ({"model": "network"}, {"partner": "network"}):
         with pytest.raises(ConfigurationError, match=r"quick.leave_out[\s\S]*found: network"):
-            check_profile(Primary(**CLAIM | wrong), learning)
+            check_profile(HEADS, Primary(**CLAIM | wrong), learning)
+
+
+def test_a_profile_leaves_out_what_is_there() -> None:
+    learning = Learning(profiles={"quick": Profile(), "full": Profile(leave_out=("network", "netwrk"))})
+    message = r"full.leave_out': names what is not there\n  expected: one of forest, .*, network\n  found: netwrk\n"
+    with pytest.raises(ConfigurationError, match=message):
+        check_profile(HEADS, Primary(**CLAIM), learning)
 
 
 def test_the_partner_decides_in_the_other_heads() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.market.conformal import IntervalRule, bound, interval, split
+from assay.market.conformal import IntervalRule, bound, interval
 from assay.market.conformal.path import follow
 from assay.market.errors import DataError
 
@@ -56,28 +56,35 @@ def half(table: pl.DataFrame) -> np.ndarray:
     return ((table["upper"] - table["lower"]) / 2).fill_null(np.nan).to_numpy()
 
 
+def split(scores: np.ndarray, alpha: float) -> float:
+    """Threshold of split conformal prediction: the k-th smallest score, k = ceil((n + 1)(1 - alpha)) (Vovk 2005)."""
+    place = (len(scores) + 1) * (1.0 - alpha)
+    k = math.ceil(place - 1e-9 * max(1.0, abs(place)))
+    if k > len(scores):
+        return math.inf
+    return -math.inf if k < 1 else float(np.sort(scores)[k - 1])
+
+
 def slow_walk(table: pl.DataFrame, rule: IntervalRule, horizon: int) -> tuple[list[float], list[float]]:
     """Level and threshold of each timestamp, by plain loops over a list of everything that is known."""
+    times = sorted(set(table["time"]))
+    size = {t: table.filter(pl.col("time") == t).height for t in times}
     rows = [
-        (r["time"], r["label_end"], abs(r["y_true"] - r["y_pred"]) / r["scale"])
+        (r["label_end"], times.index(r["time"]), abs(r["y_true"] - r["y_pred"]) / r["scale"])
         for r in table.iter_rows(named=True)
         if r["y_true"] is not None
     ]
-    times = sorted(set(table["time"]))
-    scores = {t: [s for time, _, s in rows if time == t] for t in times}
-    when = {t: max((end for time, end, _ in rows if time == t), default=None) for t in times}
-    alpha, used, limits, counted = 1 - rule.coverage, {}, {}, set()
-    for now in times:
-        for t in sorted((t for t in times if when[t] and when[t] <= now and t not in counted), key=lambda t: when[t]):
-            counted.add(t)
-            if limits[t] is not None:
-                missed = sum(s > limits[t] for s in scores[t]) / len(scores[t])
-                alpha += rule.rate / horizon * (1 - rule.coverage - missed)
-        newest = sorted((when[t], t) for t in counted)[-rule.window :]
-        past = np.array([s for _, t in newest for s in scores[t]])
-        used[now] = alpha
-        limits[now] = split(past, alpha) if len(past) >= rule.min_rows else None
-    return [used[t] for t in times], [math.nan if limits[t] is None else limits[t] for t in times]
+    alpha, used, limits = 1 - rule.coverage, list[float](), list[float]()
+    for number, now in enumerate(times):
+        for end, own, score in rows:
+            if (times[number - 1] if number else START) < end <= now and not math.isnan(limits[own]):
+                alpha += rule.rate / horizon * (1 - rule.coverage - (score > limits[own])) / size[times[own]]
+        known = [(own, score) for end, own, score in rows if end <= now]
+        newest = max((own for own, _ in known), default=0)
+        past = np.array([score for own, score in known if own > newest - rule.window])
+        used.append(alpha)
+        limits.append(split(past, alpha) if len(past) >= rule.min_rows else math.nan)
+    return used, limits
 
 
 @settings(deadline=None, max_examples=20)
@@ -211,6 +218,31 @@ def test_nothing_later_is_read() -> None:
     assert (
         bound(table.filter(upto), rule(), horizon=4)[0].select("lower", "upper").equals(first.select("lower", "upper"))
     )
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10**6), st.integers(20, 50))
+def test_whether_and_when_a_label_will_come_is_not_known_before(seed: int, cut: int) -> None:
+    """From the cut on everything is replaced: some labels come that did not, some never come, all end elsewhere."""
+    rng = np.random.default_rng(seed)
+    now = START + HOUR * cut
+    table = make(bars=60, entities=3, seed=seed)
+    table = table.with_columns(label_end=pl.col("time") + HOUR * pl.Series(rng.integers(1, 9, table.height)))
+
+    def drawn() -> pl.DataFrame:
+        ends = pl.max_horizontal("time", pl.lit(now)) + HOUR * pl.Series(rng.integers(1, 9, table.height))
+        values = {"label_end": ends, "y_true": pl.Series(rng.standard_normal(table.height))}
+        lost = pl.Series(rng.random(table.height) < 0.4)
+        open_still = ~(pl.col("label_end") <= now).fill_null(value=False)
+        return table.with_columns(
+            pl.when(open_still).then(pl.when(~lost).then(value)).otherwise(name).alias(name)
+            for name, value in values.items()
+        )
+
+    asked = rule(window=10, rate=0.5, min_rows=15)
+    one, other = (bound(drawn(), asked, horizon=1)[0].filter(pl.col("time") <= now) for _ in range(2))
+    assert one["lower"].equals(other["lower"])
+    assert one["upper"].equals(other["upper"])
 
 
 def test_a_label_is_known_at_the_time_it_ends() -> None:

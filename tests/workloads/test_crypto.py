@@ -276,7 +276,8 @@ def test_gaps_late_facts_and_revisions_of_a_mock_market_come_in(run: Any) -> Non
 
 def test_without_files_the_data_are_those_of_one_mock_market(sources: Any) -> None:
     catalog = sources("base")
-    expected = simulate(MarketRule())
+    expected = simulate(catalog.get("crypto.bars_raw")._rule)
+    assert expected.rule.ic > 0
     assert catalog.load("crypto.bars_raw").equals(expected.bars)
     assert catalog.load("crypto.funding_raw").equals(expected.funding)
     assert catalog.load("crypto.open_interest_raw").equals(expected.open_interest)

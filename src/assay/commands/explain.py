@@ -198,4 +198,9 @@ def _draw(asked: Asked, prediction: "Prediction", out: Path, *, count: int) -> N
     told = "out of sample" if asked.fold else "not out of sample"
     title = (asked.sentence, f"{_answered(prediction)} ({told})")
     picture = waterfall_picture(prediction, title=title, count=count, kind=kind)
-    write_atomic(out, lambda file: file.write(picture))
+    try:
+        write_atomic(out, lambda file: file.write(picture))
+    except OSError as error:
+        raise click.ClickException(
+            f"{out}: cannot be written ({error.strerror}); name another file with --out"
+        ) from error

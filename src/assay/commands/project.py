@@ -35,6 +35,19 @@ def open_project() -> Path:
     return project
 
 
+def require_environment(project: Path, env: str | None) -> None:
+    """Refuse the name of a configuration environment that is not there.
+
+    Raises:
+        click.ClickException: It is not; with the names that could be meant.
+    """
+    there = sorted(folder.name for folder in (project / "conf").iterdir() if folder.is_dir())
+    if env and env not in there:
+        raise click.ClickException(
+            f"there is no environment {env!r} in {project / 'conf'}; there are: {', '.join(there)}"
+        )
+
+
 @contextmanager
 def clear_errors() -> Iterator[None]:
     """Show errors a user can act on without a traceback; all others keep theirs."""

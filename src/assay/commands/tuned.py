@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assay.commands.project import clear_errors, open_project
+from assay.commands.project import clear_errors, open_project, require_environment
 from assay.commands.yaml_text import set_values
 from assay.market.errors import ConfigurationError
 
@@ -35,6 +35,7 @@ def apply(workload: str, head: str | None, model: str | None, *, write: bool, en
     """Show the newest best parameters of WORKLOAD as a change of its parameters.yml, and write it if asked to."""
     with clear_errors():
         project = open_project()
+        require_environment(project, env)
         path = project / "conf" / "base" / workload / "parameters.yml"
         old = _read(path)
         heads = _chosen("head", list(_models(old, workload)), head)

@@ -27,6 +27,7 @@ from assay.market.tables import (
     PRICES,
     PROBABILITIES,
     RAW_TYPES,
+    SHAP_VALUES,
     TIME,
     VOLUMES,
 )
@@ -195,8 +196,7 @@ _IMPORTANCE = _columns({"model": pl.String} | IMPORTANCE) | {
     "importance": _number(pa.Check.in_range(0, 1), nullable=False)
 }
 _RANKED = ("model", "fold", "feature")
-_SHAP_VALUES = {
-    **_columns({"model": pl.String, "fold": pl.Int32, "entity": pl.String, "time": TIME, "feature": pl.String}),
+_SHAP_VALUES = _columns(SHAP_VALUES) | {
     "value": _number(dtype=pl.Float32),
     "shap": _number(dtype=pl.Float32, nullable=False),
 }

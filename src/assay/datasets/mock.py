@@ -6,9 +6,10 @@ from io import BytesIO
 from typing import Any, Literal, get_args
 
 import polars as pl
+from pydantic import ValidationError
 
 from assay.datasets.sources import Source
-from assay.market.errors import DataError
+from assay.market.errors import ConfigurationError, DataError
 from assay.market.simulator import Market, MarketRule, simulate
 
 Table = Literal["bars", "funding", "open_interest"]
@@ -29,7 +30,7 @@ class MockMarket(Source):
         if table not in get_args(Table):
             raise DataError(f"table '{table}'", "is none of a mock market", expected=", ".join(get_args(Table)))
         self.metadata = metadata
-        self._table, self._rule = table, MarketRule.model_validate(market or {})
+        self._table, self._rule = table, _rule_of(market or {})
 
     def load(self) -> pl.DataFrame:
         """All rows of all symbols, sorted; columns as ``assay.market.simulator.Market`` names them."""
@@ -44,6 +45,20 @@ class MockMarket(Source):
 
     def _describe(self) -> dict[str, Any]:
         return {"table": self._table, "market": self._rule.model_dump(mode="json")}
+
+
+def _rule_of(market: dict[str, Any]) -> MarketRule:
+    try:
+        return MarketRule.model_validate(market)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise ConfigurationError(
+            f"mock market, parameter '{field}'" if field else "mock market",
+            first["msg"].removeprefix("Value error, "),
+            found=first["input"],
+            do="correct it on the command line (--params mock_...), or in the catalog",
+        ) from error
 
 
 @lru_cache(maxsize=1)

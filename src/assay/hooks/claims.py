@@ -27,13 +27,23 @@ def _check(workload: Workload, asked: set[str], catalog: DataCatalog) -> None:
     from assay.market.claim import check_claim, check_profile, check_reporting
 
     names = {name: f"params:{workload.name}.{name}" for name in ("primary", "evaluation", "verdict", "learning")}
+    _check_ensembles(workload, asked, catalog)
     if names["primary"] in asked:
         check_claim(workload.heads, catalog.load(names["primary"]), ensembles=_ensembles(workload, catalog))
     if {names["primary"], names["learning"]} <= asked:
-        check_profile(catalog.load(names["primary"]), catalog.load(names["learning"]))
+        check_profile(workload.heads, catalog.load(names["primary"]), catalog.load(names["learning"]))
     if {names["evaluation"], names["verdict"], names["learning"]} <= asked:
         folds = catalog.load(names["learning"]).splits.folds
         check_reporting(workload.heads, catalog.load(names["evaluation"]), catalog.load(names["verdict"]), folds=folds)
+
+
+def _check_ensembles(workload: Workload, asked: set[str], catalog: DataCatalog) -> None:
+    from assay.market.ensembles import check_names
+
+    for head in workload.heads:
+        block = f"params:{workload.name}.ensembles.{head.name}"
+        if block in asked:
+            check_names(catalog.load(block), head.contenders, kind=head.kind)
 
 
 def _ensembles(workload: Workload, catalog: DataCatalog) -> dict[str, list[str]]:

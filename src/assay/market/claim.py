@@ -32,12 +32,20 @@ def check_claim(heads: Sequence[Head], primary: Primary, *, ensembles: Mapping[s
     _require("primary.metric", [primary.metric], [name for name in DIRECTION_METRICS if name in measured])
 
 
-def check_profile(primary: Primary, learning: Learning) -> None:
-    """The model that is judged takes part.
+def check_profile(heads: Sequence[Head], primary: Primary, learning: Learning) -> None:
+    """What profiles leave out is there, and the model that is judged takes part.
+
+    Args:
+        heads: Heads of the workload.
+        primary: The claim.
+        learning: The profiles, and the one that the run follows.
 
     Raises:
-        ConfigurationError: The profile of the run leaves it out.
+        ConfigurationError: A profile leaves out what no head has, or that of the run the model that is judged.
     """
+    there = list(dict.fromkeys(model for head in heads for model in head.contenders))
+    for profile, rule in learning.profiles.items():
+        _require(f"learning.profiles.{profile}.leave_out", rule.leave_out, there)
     left_out = learning.profiles[learning.profile].leave_out
     for name in (primary.model, primary.partner):
         if name in left_out:

@@ -29,6 +29,10 @@ class ConfigurationError(AssayError):
     """A parameter or a combination of parameters cannot work."""
 
 
+class DivergedError(ConfigurationError):
+    """Training diverged: these parameters cannot work on these rows, others may."""
+
+
 class SplitError(AssayError):
     """The rows cannot be split as asked, e.g. a training part would be empty."""
 

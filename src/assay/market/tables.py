@@ -59,6 +59,15 @@ LEDGER = {
     "pnl": pl.Float64,
     "equity": pl.Float64,
 }
+SHAP_VALUES: Mapping[str, Any] = {
+    "model": pl.String,
+    "fold": pl.Int32,
+    "entity": pl.String,
+    "time": TIME,
+    "feature": pl.String,
+    "value": pl.Float32,
+    "shap": pl.Float32,
+}
 # keys of raw tables, as sources hand them over; all their other columns are Float64
 RAW_TYPES: dict[str, pl.DataType] = {"entity": pl.String(), "time": TIME, "available_time": TIME, "date": pl.Date()}
 

@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import ndtr
 from sklearn.metrics import brier_score_loss
 
-from assay.market.calibration import best_brier, brier, decompose
+from assay.market.calibration import brier, decompose
 
 
 def test_brier_score_is_that_of_scikit_learn() -> None:
@@ -37,24 +36,3 @@ def test_the_parts_add_up_whatever_the_bins(seed: int, bins: int) -> None:
     parts = decompose(p, y, groups)
     total = parts["reliability"] - parts["resolution"] + parts["uncertainty"] + parts["within"]
     assert total == pytest.approx(((p - y) ** 2).mean())
-
-
-@pytest.mark.parametrize(
-    ("ic", "best"),
-    [
-        (0.01, 0.24998),
-        (0.02, 0.24994),
-        (0.05, 0.2496),
-        (0.1, 0.24841),
-        (0.2, 0.24363),
-        (0.3, 0.23566),
-        (0.309, 0.23478),
-        (0.1**0.5, 0.23406),
-        (0.633, 0.18439),
-    ],
-)
-def test_best_brier_score_of_direction(ic: float, best: float) -> None:
-    nodes, weights = np.polynomial.hermite_e.hermegauss(80)
-    up = ndtr(ic * nodes / np.sqrt(1 - ic**2))
-    assert best_brier(ic) == pytest.approx(weights @ (up * (1 - up)) / weights.sum(), abs=1e-9)
-    assert best_brier(ic) == pytest.approx(best, abs=2e-5)

@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 
 from assay.market.errors import DataError
-from assay.market.explanation import SHAP_VALUES, ExplanationRule, Explanations, explain_folds
+from assay.market.explanation import ExplanationRule, Explanations, explain_folds
 from assay.market.explanation.folds import known
 from assay.market.recipe import Recipe, open_recipe
 from assay.market.splits import split_rows
-from assay.market.tables import KEY
+from assay.market.tables import KEY, SHAP_VALUES
 from assay.market.walk_forward import fold_bundle
 from assay.market.workload import Kind
 

@@ -51,6 +51,21 @@ def test_wrong_parameters_are_named(fields: dict[str, object], message: str) -> 
         params(**fields)
 
 
+@pytest.mark.parametrize(
+    ("span", "place"),
+    [
+        ({"low": 5, "high": 3}, ("range",)),
+        ({"low": 5}, ("range", "high")),
+        ({"options": []}, ("choice", "options")),
+        (7, ("range",)),
+    ],
+)
+def test_a_wrong_search_is_one_error_in_plain_words(span: object, place: tuple[str, ...]) -> None:
+    with pytest.raises(ValidationError) as refused:
+        params(kind="ridge", search={"alpha": span})
+    assert [error["loc"] for error in refused.value.errors()] == [("ridge", "search", "alpha", *place)]
+
+
 def test_tuned_values_are_validated_and_whole_numbers_stay_whole() -> None:
     base = params(kind="xgboost", search={"max_depth": {"low": 2, "high": 8}, "learning_rate": RANGE})
     tuned = base.with_values({"max_depth": 6.0, "learning_rate": 0.1})

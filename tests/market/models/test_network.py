@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assay.market.errors import ConfigurationError, DataError
+from assay.market.errors import DataError, DivergedError
 from assay.market.models import base
 from assay.market.models.base import Choice, Explained, Model, Range, Sequences
 from assay.market.models.network import MLP
@@ -332,7 +332,7 @@ def test_sequences_are_refused() -> None:
 
 def test_a_loss_that_is_no_number_is_told() -> None:
     X, y = rows("regression")
-    with pytest.raises(ConfigurationError, match=r"training diverged[\s\S]*lower learning_rate"):
+    with pytest.raises(DivergedError, match=r"training diverged[\s\S]*lower learning_rate"):
         MLP(**TINY).create("regression", seed=0).fit(X, y * 1e30)
 
 

@@ -169,10 +169,25 @@ def test_a_simulated_quadrature_agrees_with_the_quadrature() -> None:
 def test_clustered_volatility_is_known_to_the_oracle() -> None:
     """Without direction, classes by raw returns are still called better than by the commonest, from volatility."""
     found = oracle(MarketRule(ic=0.0), horizon=3, execution=Execution(), classes=Classes(unit="return"), rows=100_000)
-    assert (found.ic, found.r2, found.direction) == (0.0, 0.0, 0.5)
+    assert (found.ic, found.r2, found.direction) == (0.0, 0.0, found.commonest_sign)
     assert found.accuracy > found.majority + 0.05
     own = oracle(MarketRule(ic=0.0), horizon=3, execution=Execution(), rows=100_000)
     assert own.accuracy < own.majority + 0.02
+
+
+@pytest.mark.parametrize("ic", [0.0, 0.03])
+def test_no_constant_call_beats_the_oracle(ic: float) -> None:
+    """Volatility that rises when prices fall makes the sum of several returns rise more often than not."""
+    rule = MarketRule(ic=ic, symbols=100, bars=4_000, correlation=0, listings=0, delistings=0, seed=11)
+    found = oracle(rule, horizon=24, rows=200_000)
+    total = np.cumsum(draw(rule).returns, axis=1)
+    rose = (total[:, 24:] > total[:, :-24]).mean(axis=1)
+    noise = 3 * math.hypot(rose.std() / 10, found.error("direction"))
+    assert rose.mean() > 0.52
+    assert rose.mean() < found.direction + noise
+    assert rose.mean() == pytest.approx(found.commonest_sign, abs=noise)
+    assert oracle(rule.model_copy(update={"leverage": 0.0}), horizon=24, rows=200_000).commonest_sign < 0.51
+    assert math.isnan(found.gain_share(0.6)) == (ic == 0)
 
 
 def test_shares_of_the_ceiling() -> None:

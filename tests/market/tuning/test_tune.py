@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from optuna.storages import InMemoryStorage
 
-from assay.market.errors import ConfigurationError, DataError, SplitError
+from assay.market.errors import ConfigurationError, DataError, DivergedError, SplitError
 from assay.market.recipe import RecipePlan, prepare
 from assay.market.splits import SplitRule, before_first_fold, plan_folds
 from assay.market.tuning import TuningResult, identity, trial, tune
@@ -286,6 +286,16 @@ def test_a_score_that_is_not_finite_is_a_failed_trial(broken: float, lab: Any, m
     assert result.best == result.trials[3]["params"]
     assert lab.run(storage=storage, trials=4) == result
     json.dumps(result.trials, allow_nan=False)
+
+
+def test_a_trial_that_diverged_is_a_failed_one_of_the_ledger(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def before(fit: int) -> None:
+        if fit == 3:  # the first fold of the second trial
+            raise DivergedError("model", "training diverged")
+
+    counting_fits(monkeypatch, before)
+    result = lab.run(trials=3, inner_folds=2)
+    assert [told["state"] for told in result.trials] == ["complete", "failed", "complete"]
 
 
 def test_a_search_without_a_single_score_is_an_error(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:

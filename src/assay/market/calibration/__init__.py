@@ -1,6 +1,6 @@
 """Probabilities that mean what they say: methods, the fold rule, and how it is judged whether they do."""
 
-from assay.market.calibration.brier import best_brier, brier, decompose
+from assay.market.calibration.brier import brier, decompose
 from assay.market.calibration.calibrate import calibrate
 from assay.market.calibration.methods import apply, fit, within_range
 from assay.market.calibration.reliability import Binned, calibration_error, null_errors, reliability
@@ -10,7 +10,6 @@ __all__ = [
     "Binned",
     "CalibrationRule",
     "apply",
-    "best_brier",
     "brier",
     "calibrate",
     "calibration_error",

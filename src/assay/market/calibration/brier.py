@@ -1,7 +1,5 @@
 """The Brier score: what it is made of, and the best that is possible."""
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
@@ -48,16 +46,3 @@ def decompose(forecast: Array, outcome: Array, bins: Bins) -> dict[str, float]:
         "uncertainty": float(base * (1.0 - base)),
         "within": float((apart * (apart - 2.0 * (outcome - share[bins]))).mean()),
     }
-
-
-def best_brier(ic: float) -> float:
-    """The lowest Brier score that a forecast of up or down can have, when its signal has this IC.
-
-    With a standard normal signal s and P(up) = Phi(ic s / sqrt(1 - ic^2)) the expectation of P (1 - P) is
-    ``1/4 - asin(ic^2) / (2 pi)``, by the probability that two normals of correlation ic^2 agree in sign (Sheppard
-    1899). An IC of 0.1 gives 0.24841 against 0.25 for a coin: a calibrated forecast of direction is nearly constant.
-
-    Args:
-        ic: Correlation of signal and return, both normal.
-    """
-    return 0.25 - math.asin(ic**2) / (2.0 * math.pi)

@@ -2,6 +2,6 @@
 
 from assay.market.conformal.bound import bound
 from assay.market.conformal.rule import IntervalRule
-from assay.market.conformal.threshold import interval, split
+from assay.market.conformal.threshold import interval
 
-__all__ = ["IntervalRule", "bound", "interval", "split"]
+__all__ = ["IntervalRule", "bound", "interval"]

@@ -47,14 +47,14 @@ def _threshold(tree, ordered, n, alpha):  # type: ignore[no-untyped-def]  # noqa
 
 
 @njit("f8[:, ::1](i8[:, ::1], i8[:, ::1], f8[::1], i8[::1], f8[::1])", **_OPTIONS)
-def walk(moments, known, ordered, ranks, rule):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def walk(moments, arrivals, ordered, ranks, rule):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Give every timestamp its level and threshold, from what was known then.
 
     Args:
-        moments: Time and first scored row of each timestamp, in order of time; at the end a time after all others and
-            the number of scored rows; shape (2, timestamps + 1).
-        known: Each timestamp with scored rows, and when the last of its labels was known, in order of that; shape
-            (2, timestamps with scored rows).
+        moments: Time, first scored row and number of rows of each timestamp, in order of time; at the end a time after
+            all others, the number of scored rows and 0; shape (3, timestamps + 1).
+        arrivals: Scored rows, the place of their timestamp, and when their label was known, in order of that; shape
+            (3, scored rows).
         ordered: Scores, smallest first.
         ranks: Place in ``ordered`` of the score of each scored row, in order of timestamps.
         rule: Level to aim at, rate, window in timestamps, scores that the first interval waits for.
@@ -62,27 +62,29 @@ def walk(moments, known, ordered, ranks, rule):  # type: ignore[no-untyped-def] 
     Returns:
         Level, and threshold (NaN while waiting), of each timestamp and of the time after all; (2, timestamps + 1).
     """
-    times, first, past, when = moments[0], moments[1], known[0], known[1]
+    times, first, size = moments[0], moments[1], moments[2]
+    arrived, at, when = arrivals[0], arrivals[1], arrivals[2]
     target, rate, window, fewest = rule[0], rule[1], int(rule[2]), int(rule[3])
-    found = np.empty((2, len(times)))
+    found = np.full((2, len(times)), np.nan)
     threshold = found[1]
     tree = np.zeros(len(ordered) + 1, dtype=np.int64)
-    alpha, n, done = target, 0, 0
+    inside = np.zeros(len(ordered), dtype=np.bool_)
+    alpha, n, done, oldest = target, 0, 0, 0
     for moment in range(len(times)):
-        while done < len(past) and when[done] <= times[moment]:
-            begin, end = first[past[done]], first[past[done] + 1]
-            limit, missed = threshold[past[done]], 0
-            for row in range(begin, end):
-                missed += ordered[ranks[row]] > limit
+        while done < len(arrived) and when[done] <= times[moment]:
+            row, own = arrived[done], at[done]
+            if not np.isnan(threshold[own]):
+                alpha += rate * (target - (ordered[ranks[row]] > threshold[own])) / size[own]
+            while oldest <= own - window:
+                for past in range(first[oldest], first[oldest + 1]):
+                    if inside[past]:
+                        _add(tree, ranks[past], -1)
+                        n -= 1
+                oldest += 1
+            if own >= oldest:
                 _add(tree, ranks[row], 1)
-            if not np.isnan(limit):
-                alpha += rate * (target - missed / (end - begin))
-            n += end - begin
-            if done >= window:
-                begin, end = first[past[done - window]], first[past[done - window] + 1]
-                for row in range(begin, end):
-                    _add(tree, ranks[row], -1)
-                n -= end - begin
+                inside[row] = True
+                n += 1
             done += 1
         found[0, moment] = alpha
         threshold[moment] = np.nan if n < fewest else _threshold(tree, ordered, n, alpha)

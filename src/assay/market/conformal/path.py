@@ -49,9 +49,11 @@ def follow(table: pl.DataFrame, rule: IntervalRule, *, horizon: int) -> Path:
     """Walk through time.
 
     Score = |outcome - forecast| / scale. At each timestamp all rows share one level and one threshold, the k-th
-    smallest score of the newest ``rule.window`` timestamps whose labels are all known, see `split`. When the last label
-    of a timestamp is known, the level moves by ``rate / horizon * (1 - coverage - share of its rows missed)``: the
-    update of Gibbs & Candes (2021), later by the span of a label. Timestamps without an interval move nothing.
+    smallest known score of the ``rule.window`` timestamps that end with the newest one of which a label is known
+    (split conformal prediction: Vovk, Gammerman & Shafer 2005). When the label of a row is known, the level moves by
+    ``rate / horizon * (1 - coverage - missed)``, divided among the rows of its timestamp: the update of Gibbs & Candes
+    (2021), later by the span of a label. A row without a label moves nothing, and nothing waits for it: that it will
+    have none is not known before. Nor does a row without an interval.
 
     Args:
         table: ``time, label_end, scale, y_true, y_pred`` of one model, rows in any order.
@@ -72,9 +74,9 @@ def follow(table: pl.DataFrame, rule: IntervalRule, *, horizon: int) -> Path:
     by_size = np.argsort(scores[picked], kind="stable")
     place = np.empty(len(picked), dtype=np.int64)
     place[by_size] = np.arange(len(picked))
-    moments, known = _calendar(table, time, picked)
+    moments, arrivals = _calendar(table, time, picked)
     numbers = np.array([1.0 - rule.coverage, rule.rate / horizon, rule.window, rule.min_rows])
-    level, threshold = walk(moments, known, scores[picked][by_size], place, numbers)
+    level, threshold = walk(moments, arrivals, scores[picked][by_size], place, numbers)
     newest = scale[order][-rule.window :]
     return Path(
         level=level[time],
@@ -102,16 +104,14 @@ def _usual(own: Array, time: npt.NDArray[np.int64], order: npt.NDArray[np.int64]
 def _calendar(
     table: pl.DataFrame, time: npt.NDArray[np.int64], picked: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """What the kernel calls ``moments`` and ``known``; ``picked`` are the scored rows in order of time."""
+    """What the kernel calls ``moments`` and ``arrivals``; ``picked`` are the scored rows in order of time."""
     times = table["time"].unique().sort().to_physical().to_numpy()
-    rows = np.bincount(time[picked], minlength=len(times))
-    first = np.concatenate([[0], rows.cumsum()])
-    moments = np.vstack([np.append(times, AFTER_ALL), first])
-    past = np.flatnonzero(rows)
-    ends = table["label_end"].to_physical().fill_null(0).to_numpy()[picked]
-    when = np.maximum.reduceat(ends, first[past]) if len(past) else ends
+    first = np.concatenate([[0], np.bincount(time[picked], minlength=len(times)).cumsum()])
+    size = np.bincount(time, minlength=len(times) + 1)
+    moments = np.vstack([np.append(times, AFTER_ALL), first, size])
+    when = table["label_end"].to_physical().fill_null(0).to_numpy()[picked]
     order = np.argsort(when, kind="stable")
-    return np.ascontiguousarray(moments, dtype=np.int64), np.vstack([past[order], when[order]]).astype(np.int64)
+    return moments.astype(np.int64), np.vstack([order, time[picked][order], when[order]]).astype(np.int64)
 
 
 def _final(level: float, threshold: float, scales: Array) -> dict[str, Any]:

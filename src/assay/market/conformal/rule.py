@@ -13,7 +13,7 @@ class IntervalRule(BootstrapRule):
         rate: Step of the adaptive level (gamma of Gibbs & Candes 2021) per label span: a timestamp moves the level by
             ``rate / horizon``, for overlapping labels miss together, and a full step for each would swing the level
             below 0, where intervals are infinite. 0: it stays, which is split conformal over a rolling window.
-        window: Newest timestamps with known labels whose scores set the width.
+        window: Timestamps, back from the newest one of which a label is known, whose known scores set the width.
         min_rows: Known scores that the first interval waits for.
     """
 

@@ -1,4 +1,4 @@
-"""The width of an interval from scores, and the interval from its width."""
+"""The interval from its width."""
 
 import math
 from collections.abc import Mapping
@@ -9,26 +9,6 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 State = Mapping[str, Any]
-
-ROUNDING = 1e-9  # relative; (n + 1)(1 - alpha) that is whole must not round up to the next
-
-
-def split(scores: Array, alpha: float) -> float:
-    """The threshold of split conformal prediction: a new score exceeds it with probability alpha at most.
-
-    It is the k-th smallest score, k = ceil((n + 1)(1 - alpha)) (Vovk, Gammerman & Shafer 2005); this holds for
-    exchangeable scores, which those of a market are not: see `bound`.
-
-    Args:
-        scores: Scores of rows that the forecast was not fitted on, shape (n,).
-        alpha: Share of misses. At 0 and below, and with too few scores, the threshold is infinite; at 1 and above it is
-            minus infinity: no outcome lies inside.
-    """
-    place = (len(scores) + 1) * (1.0 - alpha)
-    k = math.ceil(place - ROUNDING * max(1.0, abs(place)))
-    if k > len(scores):
-        return math.inf
-    return -math.inf if k < 1 else float(np.partition(scores, k - 1)[k - 1])
 
 
 def interval(state: State | None, prediction: Array, scale: Array) -> tuple[Array, Array]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -16,20 +16,11 @@ from assay.market.plan import Plan
 from assay.market.progress import Track, silent
 from assay.market.recipe import Recipe, open_recipe
 from assay.market.splits import Mask, Receipt, split_rows
-from assay.market.tables import KEY, TIME
+from assay.market.tables import KEY, SHAP_VALUES
 from assay.market.walk_forward import fold_bundle
 from assay.market.workload import Kind
 
 Unit = Literal["log-odds", "probability", "return"]
-SHAP_VALUES: Mapping[str, Any] = {
-    "model": pl.String,
-    "fold": pl.Int32,
-    "entity": pl.String,
-    "time": TIME,
-    "feature": pl.String,
-    "value": pl.Float32,
-    "shap": pl.Float32,
-}
 READS_NOTHING = "no feature is read, so there is nothing to explain"
 
 

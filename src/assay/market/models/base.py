@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from importlib.util import find_spec
 from types import UnionType
-from typing import Any, ClassVar, Protocol, Self, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Protocol, Self, Union, get_args, get_origin
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 
 from assay.market.errors import BundleError
 from assay.market.parameters import Parameters
@@ -161,6 +161,14 @@ class Choice(Parameters):
         return tuple(_frozen(option) for option in options)
 
 
+def _form(span: object) -> str:
+    return "choice" if isinstance(span, Choice) or (isinstance(span, Mapping) and "options" in span) else "range"
+
+
+# Told apart by what was written, so that a mistake in the one is not answered with what the other lacks.
+Span = Annotated[Annotated[Range, Tag("range")] | Annotated[Choice, Tag("choice")], Discriminator(_form)]
+
+
 class ModelRule(Parameters):
     """Parameters of one model family: the library's own names, and what tuning may change.
 
@@ -173,7 +181,7 @@ class ModelRule(Parameters):
     """
 
     kind: str
-    search: dict[str, Range | Choice] = Field(default_factory=dict)
+    search: dict[str, Span] = Field(default_factory=dict)
 
     heads: ClassVar[frozenset[Kind]]  # kinds of heads it can predict
     library: ClassVar[str]  # package whose version a bundle records

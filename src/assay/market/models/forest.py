@@ -81,8 +81,15 @@ class ForestModel(EstimatorModel):
         self._estimator.max_samples = min(max(1, int(self._share * len(y))), self._most)
         self._estimator.fit(X, y, sample_weight=weight)
         self._estimator._sample_weight = None  # one number per training row, which no prediction reads
-        # Threads would add up the trees in the order in which they finish, and the last bit would vary.
+        # The same forest is the same file, however many threads grew it.
         self._estimator.n_jobs = 1
+
+    def predict(self, X: Matrix) -> Floats:
+        """Probabilities (n, 3) or (n,), or values (n,)."""
+        trees = self._estimator.estimators_
+        # The sum that scikit-learn makes, in its order; for one row its own loop takes ten times as long as the trees.
+        mean = sum(tree.tree_.predict(X) for tree in trees) / len(trees)
+        return np.asarray(mean[:, 0]) if self._kind == "regression" else self._placed(mean)
 
     def importance(self) -> Floats:
         """Mean decrease of impurity by each input."""

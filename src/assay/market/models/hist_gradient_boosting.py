@@ -87,8 +87,13 @@ class HistGradientBoostingModel(EstimatorModel):
 
     def predict(self, X: Matrix) -> Floats:
         """Probabilities (n, 3) or (n,), or values (n,)."""
-        with _openmp(threads_for(len(X), self._threads)):
-            return super().predict(X)
+        estimator = self._estimator
+        # What its public methods do, but they take no number of threads, and to limit them from outside takes longer
+        # than to predict a few rows.
+        margins = estimator._raw_predict(X, n_threads=threads_for(len(X), self._threads) or None)
+        if self._kind == "regression":
+            return np.asarray(margins.ravel(), dtype=np.float64)
+        return self._placed(estimator._loss.predict_proba(margins))
 
     def importance(self) -> Floats:
         """Total gain of the splits on each input."""

@@ -40,7 +40,7 @@ class NetworkModel:
 
         Raises:
             DataError: An input or a target is missing, or there are fewer than two rows.
-            ConfigurationError: Training diverged.
+            DivergedError: Training diverged.
         """
         weight = np.ones(len(y)) if weight is None else weight
         X, y, weight = X[weight > 0], y[weight > 0], weight[weight > 0]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.market.errors import ConfigurationError
+from assay.market.errors import DivergedError
 from assay.market.models.torch_rule import NetworkRule, Numbers, Reader
 from assay.market.workload import Kind
 
@@ -49,7 +49,7 @@ def train(
         Number of epochs that were kept; None without a tail.
 
     Raises:
-        ConfigurationError: The loss is no longer a number.
+        DivergedError: The loss is no longer a number.
     """
     from torch.optim.lr_scheduler import ReduceLROnPlateau
 
@@ -143,7 +143,7 @@ def _copy(network: "nn.ModuleDict") -> "dict[str, Tensor]":
 
 def _check_number(score: float, rule: NetworkRule) -> None:
     if not np.isfinite(score):
-        raise ConfigurationError(
+        raise DivergedError(
             f"model {rule.kind}",
             "training diverged, the loss is no longer a number",
             found=f"learning_rate: {rule.learning_rate}",

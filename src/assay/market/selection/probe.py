@@ -75,8 +75,8 @@ class Probe:
         """Mean absolute SHAP value of each feature over newer rows, summed over the classes, shape (p,).
 
         Over at most 1,000 of them, spread evenly: a mean of sizes is settled long before, and a row costs as much as a
-        hundred predictions. Exact values of the trees, path-dependent (Lundberg et al., *Nature Machine Intelligence* 2, 2020), in units of
-        the raw score, computed by LightGBM itself.
+        hundred predictions. Exact values of the trees, path-dependent (Lundberg et al., *Nature Machine Intelligence*
+        2, 2020), in units of the raw score, computed by LightGBM itself.
         """
         import lightgbm as lgb
 

@@ -52,6 +52,8 @@ class Ceiling:
         raw_ic: The same between the expected return in units of the volatility and the raw return: what remains of the
             IC for a model that says nothing about volatility.
         direction: Share of returns whose sign is called.
+        commonest_sign: Share of the more frequent sign, which always calling it attains: more than half where leverage
+            skews the return of several bars.
         accuracy: Share of returns whose class is called.
         majority: Share of the most frequent class.
         threshold: Of the classes, in their unit.
@@ -63,6 +65,7 @@ class Ceiling:
     ic: float
     raw_ic: float
     direction: float
+    commonest_sign: float
     accuracy: float
     majority: float
     threshold: float
@@ -74,9 +77,9 @@ class Ceiling:
         return self.errors.get(name, 0.0)
 
     def gain_share(self, direction: float) -> float:
-        """Share of the attainable gain in direction over a coin that a model has; NaN on a null market."""
-        gain = self.direction - 0.5
-        return (direction - 0.5) / gain if gain > 0 else float("nan")
+        """Share of the attainable gain in direction over one constant call that a model has; NaN on a null market."""
+        gain = self.direction - self.commonest_sign
+        return (direction - self.commonest_sign) / gain if gain > 0 else float("nan")
 
     def r2_share(self, ic: float) -> float:
         """Share of the attainable R2 that a model's predictions hold when scaled rightly: ``(ic / attainable)^2``."""
@@ -136,6 +139,7 @@ def _quadrature(rule: MarketRule, classes: Classes) -> Ceiling:
         ic=rule.ic,
         raw_ic=float(rule.ic * (masses @ logs) / np.sqrt(masses @ logs**2)),
         direction=float(weights @ right) if rule.ic else 0.5,
+        commonest_sign=0.5,
         accuracy=float(weights @ found.max(axis=0) @ odds),
         majority=float(np.max([weights @ share @ odds for share in found])),
         threshold=threshold,
@@ -192,11 +196,13 @@ def _monte_carlo(rule: MarketRule, classes: Classes, span: tuple[int, int], rows
     call = _called(mean, level, actual - mean)
     true = np.where(np.abs(actual) > level, np.sign(actual), 0)
     commonest = max((-1, 0, 1), key=lambda name: (true == name).mean())
-    hits = np.sign(mean) == np.sign(actual) if rule.ic else np.full(mean.shape, 0.5)
+    rose = actual > 0
+    up = mean + np.median(actual - mean) > 0  # the median: a skewed return may rise more often than it falls
     figures = {
         "ic": _correlations(mean, actual),
         "raw_ic": _correlations(mean, sample.realised),
-        "direction": hits.mean(axis=1),
+        "direction": (up == rose).mean(axis=1),
+        "commonest_sign": (rose == (rose.mean() > 0.5)).mean(axis=1),
         "accuracy": (call == true).mean(axis=1),
         "majority": (true == commonest).mean(axis=1),
     }

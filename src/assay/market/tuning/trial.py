@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.market.errors import DivergedError
 from assay.market.recipe import RecipePlan, fit_model
 from assay.market.tuning.budget import Objective
 from assay.market.tuning.objectives import raw_value, score
@@ -100,7 +101,12 @@ def _judge(study: "Study", trial: "Trial", work: Work) -> tuple[str, list[float]
 
 
 def _raw(fold: InnerFold, recipe: RecipePlan, rule: Objective) -> float:
-    out = fit_model(fold.design, recipe).predict(fold.X) * fold.design.target_scale
+    """The raw objective of a fold; NaN where training diverged."""
+    try:
+        model = fit_model(fold.design, recipe)
+    except DivergedError:
+        return nan
+    out = model.predict(fold.X) * fold.design.target_scale
     return raw_value(rule.of(recipe.kind), replace(fold.truth, out=out), rule)
 
 

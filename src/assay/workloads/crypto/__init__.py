@@ -1,1 +1,1 @@
-"""Direction and size of moves of perpetual futures, from the user's own files."""
+"""Direction and size of moves of perpetual futures, on a mock market or on the user's own files."""
