@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assay.market.bundles import CALIBRATION, CHAMPION, bundle_id, crown_bundle, index_bundles, open_champions
+from assay.market.bundles import CALIBRATION, CHAMPION, SCORES, bundle_id, crown_bundle, index_bundles, open_champions
 from assay.market.calibration import CalibrationRule, apply, fit
 from assay.market.ensembles.decider import ENSEMBLE, Answers, Stock
 from assay.market.errors import BundleError, ConfigurationError
@@ -18,6 +18,7 @@ from assay.market.selection import SelectionRule, Task, select
 
 Market = tuple[pl.DataFrame, pl.DataFrame]
 NOTHING: dict[str, Any] = {"contenders": {}, "left_out": {}}
+SCORED = {"log_loss": 1.05}
 RAW: dict[str, Any] = {"kind": "classification", "final": {}}
 
 
@@ -54,7 +55,7 @@ def stock_of(bundles: dict[str, Files], ensembles: dict[str, Any] = NOTHING) -> 
 
 
 def crown(bundles: dict[str, Files], name: str, calibration: dict[str, Any] = RAW) -> dict[str, bytes]:
-    return crown_bundle(name, stock_of(bundles), calibration)
+    return crown_bundle(name, stock_of(bundles), calibration, scores=SCORED)
 
 
 def open_both(signal: Files, target: Files, feature_set_id: str = "set-1") -> Any:
@@ -78,6 +79,7 @@ def test_the_crown_names_the_model_and_its_bundle(bundles: dict[str, Files]) -> 
         "models": {"signal": bundle_id(bundles["signal"])},
     }
     assert json.loads(crowned.pop(CALIBRATION)) == {"kind": "classification", "state": None}
+    del crowned[SCORES]
     assert crowned == bundles["signal"]
 
 
@@ -92,7 +94,7 @@ def test_a_primary_that_took_no_part_is_refused_with_the_reason(bundles: dict[st
         crown(some, "lstm")
     lonely = stock_of(bundles, NOTHING | {"left_out": {"stack": "1 of 2 members there"}})
     with pytest.raises(ConfigurationError, match=r"'stack': took no part in this run: 1 of 2 members there"):
-        crown_bundle("stack", lonely, RAW)
+        crown_bundle("stack", lonely, RAW, scores=SCORED)
 
 
 def test_champions_are_opened_by_name(crowned: dict[str, dict[str, bytes]], market: Market) -> None:
@@ -109,8 +111,8 @@ def test_an_ensemble_can_decide(bundles: dict[str, Files], market: Market) -> No
     final = {"pool": "linear", "weights": {"signal": 0.75, "other": 0.25}, "intercepts": None}
     about = {"kind": "stacking", "members": ["signal", "other"], "settings": {}, "final": final}
     stock = stock_of(bundles | {"other": bundles["signal"]}, NOTHING | {"contenders": {"stack": about}})
-    files = crown_bundle("stack", stock, RAW)
-    assert {name.split("/")[0] for name in files} == {CHAMPION, CALIBRATION, ENSEMBLE, "signal", "other"}
+    files = crown_bundle("stack", stock, RAW, scores=SCORED)
+    assert {name.split("/")[0] for name in files} == {CHAMPION, CALIBRATION, SCORES, ENSEMBLE, "signal", "other"}
     assert set(json.loads(files[CHAMPION])["models"]) == {"signal", "other"}
     both = open_both(files, crown(bundles, "target", {"kind": "regression", "final": {}}))
     alone = open_both(crown(bundles, "signal"), crown(bundles, "target", {"kind": "regression", "final": {}}))
@@ -158,3 +160,8 @@ def test_the_index_says_what_is_in_every_bundle(bundles: dict[str, Files]) -> No
     assert first["bundle_id"] == bundle_id(bundles["signal"])
     assert first["training"]["rows"] > 0
     assert first["weights"] == {"kind": "none", "decay": 1.0}
+
+
+def test_a_champion_carries_what_its_recipe_scored_out_of_sample(bundles: Any) -> None:
+    files = crown({"m": bundles["signal"]}, "m")
+    assert json.loads(files[SCORES]) == {"out_of_sample": SCORED}

@@ -93,7 +93,9 @@ def crowned(
     states = {"signal": ("classification", calibrator), "target": ("regression", bounds)}
     nothing = {"contenders": {}, "left_out": {}}
     files = {
-        role: crown_bundle("m", Stock({"m": bundles[role]}, nothing, {}), {"kind": kind, "final": {"m": state}})
+        role: crown_bundle(
+            "m", Stock({"m": bundles[role]}, nothing, {}), {"kind": kind, "final": {"m": state}}, scores={}
+        )
         for role, (kind, state) in states.items()
     }
     return open_champions(signal=files["signal"], target=files["target"], feature_set_id=catalogue["feature_set_id"])

@@ -9,7 +9,7 @@ from scipy.signal import lfilter
 from sklearn.metrics import accuracy_score, log_loss
 
 from assay.market.errors import ConfigurationError, DataError
-from assay.market.evaluation import EvaluationRule, evaluate
+from assay.market.evaluation import EvaluationRule, evaluate, out_of_sample_scores
 from assay.market.metrics import METRICS
 from assay.market.metrics.forecasts import Array
 from assay.market.significance import ic_t, optimal_block
@@ -306,3 +306,11 @@ def test_too_few_folds_are_an_error(table: pl.DataFrame) -> None:
 def test_no_labels_are_an_error(table: pl.DataFrame) -> None:
     with pytest.raises(DataError, match="no labelled row that all models answered"):
         evaluated(table.with_columns(y_true=pl.lit(None, dtype=pl.Int8)))
+
+
+def test_scores_of_a_bundle_are_those_of_the_full_span(table: pl.DataFrame, result: Facts) -> None:
+    for name in ("boosted", "class_prior"):
+        assert out_of_sample_scores(table, name, kind="classification") == result["models"][name]["full_span"]
+    nobody = out_of_sample_scores(table, "nobody", kind="classification")
+    assert set(nobody) == set(result["metric_info"])
+    assert set(nobody.values()) == {None}

@@ -112,8 +112,8 @@ def done(panel: pl.DataFrame, engineered: tuple[pl.DataFrame, dict[str, Any]]) -
         else:
             oos, calibration = nodes.bound(combined, plan, IntervalRule(replications=50))
         bundles = {m: training.fit(model_input, plan, {}, p, model=m) for m, p in params.items()}
-        made = (as_stored(ensembles), stages, as_stored(calibration))
-        champion = predict.crown(PRIMARY, *made, head=head.name, **bundles)
+        made = {"ensembles": as_stored(ensembles), "second_stages": stages}
+        champion = predict.crown(PRIMARY, oos, as_stored(calibration), head=head.name, **made, **bundles)
         about = {"combined": combined, "oos": oos, "ensembles": ensembles, "calibration": calibration}
         found[head.name] = about | {"bundles": bundles, "champion": champion, "raw": raw_oos, "made": made}
     return found

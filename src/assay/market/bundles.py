@@ -19,7 +19,7 @@ from assay.market.recipe import RECIPE
 from assay.market.splits import Mask
 from assay.market.workload import Kind
 
-CHAMPION, CALIBRATION = "champion.json", "calibration.json"
+CHAMPION, CALIBRATION, SCORES = "champion.json", "calibration.json", "scores.json"
 DESCRIBED = ("kind", "params", "feature_set_id", "weights", "best_iteration", "training", "versions")
 
 
@@ -101,17 +101,20 @@ def index_bundles(bundles: Mapping[str, Files]) -> list[dict[str, Any]]:
     ]
 
 
-def crown_bundle(name: str, stock: Stock, calibration: Mapping[str, Any]) -> dict[str, bytes]:
+def crown_bundle(
+    name: str, stock: Stock, calibration: Mapping[str, Any], *, scores: Mapping[str, float | None]
+) -> dict[str, bytes]:
     """The bundle that decides, with its name on it and the last state of its calibrator, or of its intervals.
 
     Args:
         name: A model or an ensemble of the head.
         stock: All bundles of the head, and what was made of the models.
         calibration: Document of the last stage before: ``kind`` and by model the ``final`` state.
+        scores: What its recipe scored out of sample; the bundle itself has seen every labelled row.
 
     Returns:
-        Its files (see `pack`), ``calibration.json``, and ``champion.json``: name, identity of the files beside it, and
-        identities of the models it answers by, as in the index.
+        Its files (see `pack`), ``calibration.json``, ``scores.json``, and ``champion.json``: name, identity of the files
+        beside it, and identities of the models it answers by, as in the index.
 
     Raises:
         ConfigurationError: The head has no such model or ensemble, or it took no part in the run.
@@ -119,10 +122,14 @@ def crown_bundle(name: str, stock: Stock, calibration: Mapping[str, Any]) -> dic
     there = Stock(present(stock.bundles), stock.ensembles, stock.second_stages)
     _check_there(name, there, reasons(stock.bundles) | stock.ensembles["left_out"])
     about = {"kind": calibration["kind"], "state": calibration["final"].get(name)}
-    files = pack(name, there) | {CALIBRATION: json.dumps(about, sort_keys=True, indent=1, allow_nan=False).encode()}
+    files = pack(name, there) | {CALIBRATION: _told(about), SCORES: _told({"out_of_sample": scores})}
     models = {leaf: bundle_id(there.bundles[leaf]) for leaf in leaves(name, there.ensembles)}
     label = {"model": name, "bundle_id": bundle_id(files), "models": models}
     return {**files, CHAMPION: json.dumps(label, sort_keys=True).encode()}
+
+
+def _told(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, sort_keys=True, indent=1, allow_nan=False).encode()
 
 
 def open_champions(*, signal: Files, target: Files, feature_set_id: str) -> Champions:
@@ -149,7 +156,7 @@ def _check_there(name: str, stock: Stock, missing: Mapping[str, str]) -> None:
 
 
 def _open(files: Files, feature_set_id: str) -> Champion:
-    if missing := [name for name in (CHAMPION, CALIBRATION) if name not in files]:
+    if missing := [name for name in (CHAMPION, CALIBRATION, SCORES) if name not in files]:
         raise BundleError(
             "champion", "has no name on it", expected=", ".join(missing), found=sorted(files), do="train again"
         )
@@ -157,6 +164,6 @@ def _open(files: Files, feature_set_id: str) -> Champion:
     rest = {name: content for name, content in files.items() if name != CHAMPION}
     if (found := bundle_id(rest)) != label["bundle_id"]:
         raise BundleError("champion", "was altered", expected=label["bundle_id"], found=found, do="train again")
-    del rest[CALIBRATION]
+    del rest[CALIBRATION], rest[SCORES]
     decider = unpack(rest, feature_set_id=feature_set_id)
     return Champion(decider, label["model"], label["bundle_id"], about["kind"], about["state"])

@@ -151,6 +151,21 @@ def evaluate(
     }
 
 
+def out_of_sample_scores(oos: pl.DataFrame, name: str, *, kind: Kind) -> dict[str, float | None]:
+    """Every metric of one contender over all labelled rows of all folds, None where it is undefined.
+
+    Args:
+        oos: Out-of-sample predictions of the head.
+        name: The contender.
+        kind: Kind of the head.
+    """
+    rows = oos.filter((pl.col("model") == name) & pl.col("y_true").is_not_null()).sort("time", "entity")
+    if rows.is_empty():
+        return dict.fromkeys(METRICS[kind])
+    forecasts = class_forecasts(rows) if kind == "classification" else return_forecasts(rows)
+    return _values(METRICS[kind], sum_over(forecasts))
+
+
 def _check(oos: pl.DataFrame, roles: Mapping[str, str], rule: EvaluationRule) -> None:
     found = set(oos["model"].unique())
     if found != set(roles) or not set(roles.values()) <= {"model", "baseline"}:

@@ -8,6 +8,7 @@ from assay.market import decisions
 from assay.market.bundles import crown_bundle, open_champions
 from assay.market.decisions import Live, PredictRule
 from assay.market.ensembles.decider import Stock
+from assay.market.evaluation import out_of_sample_scores
 from assay.market.execution import Execution
 from assay.market.features import FeatureRule
 from assay.market.labels import LabelRule
@@ -18,10 +19,17 @@ Files = dict[str, bytes]
 
 
 def crown(
-    primary: Primary, ensembles: Document, second_stages: Files, calibration: Document, *, head: str, **bundles: Files
+    primary: Primary,
+    oos: pl.DataFrame,
+    calibration: Document,
+    *,
+    head: str,
+    **made: Any,  # noqa: ANN401
 ) -> Files:
-    """What the declared primary lets decide in a head, a model or an ensemble, with its name on it."""
-    return crown_bundle(primary.decides(head), Stock(bundles, ensembles, second_stages), calibration)
+    """What the declared primary lets decide in a head, a model or an ensemble, with its name and score on it."""
+    name, ensembles, stages = primary.decides(head), made.pop("ensembles"), made.pop("second_stages")
+    scores = out_of_sample_scores(oos, name, kind=calibration["kind"])
+    return crown_bundle(name, Stock(made, ensembles, stages), calibration, scores=scores)
 
 
 def serve(panel: pl.DataFrame, catalogue: Document, rule: FeatureRule, params: PredictRule) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from assay.pipelines.predict import nodes
 
 def _crown(head: Head) -> Pipeline:
     bundles = {model: f"{model}/model" for model in head.contenders}
-    made = {noun: noun for noun in ("ensembles", "second_stages", "calibration")}
+    made = {noun: noun for noun in ("oos", "ensembles", "second_stages", "calibration")}
     crown = bind(nodes.crown, head=head.name)
     return Pipeline([node(crown, {"primary": "params:primary"} | made | bundles, "champion", name="crown")])
 
