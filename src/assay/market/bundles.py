@@ -113,8 +113,8 @@ def crown_bundle(
         scores: What its recipe scored out of sample; the bundle itself has seen every labelled row.
 
     Returns:
-        Its files (see `pack`), ``calibration.json``, ``scores.json``, and ``champion.json``: name, identity of the files
-        beside it, and identities of the models it answers by, as in the index.
+        Its files (see `pack`), ``calibration.json``, ``scores.json``, and ``champion.json``: name, identity of the
+        files beside it, and identities of the models it answers by, as in the index.
 
     Raises:
         ConfigurationError: The head has no such model or ensemble, or it took no part in the run.
