@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from assay.market.left_out import bundle_of_none, left_out, present, reasons
+from assay.market.left_out import bundle_of_none, left_out, present, reasons, shelve, unshelve
 from assay.market.models import ModelParams
 from assay.market.plan import Learning, Plan, Profile, choose_features, make_plan
 from assay.market.prepared import assemble
@@ -67,3 +67,9 @@ def test_a_head_whose_data_are_absent_has_no_folds_and_no_models() -> None:
     assert planned.selections == {}
     assert planned.left_out("ridge", ModelParams.model_validate({"kind": "ridge"})) == manifest["absent"]
     assert planned.open(assemble(features, labels))[0].equals(features)
+
+
+def test_bundles_come_off_the_shelf_as_they_were_put_there() -> None:
+    folds = {"ridge": {"fold_1/recipe.json": b"{}", "fold_2/recipe.json": b"[]"}, "lstm": BUNDLES["lstm"]}
+    assert unshelve(shelve(folds)) == folds
+    assert "ridge/fold_2/recipe.json" in shelve(folds)

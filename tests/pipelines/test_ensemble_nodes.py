@@ -112,8 +112,8 @@ def done(panel: pl.DataFrame, engineered: tuple[pl.DataFrame, dict[str, Any]]) -
         else:
             oos, calibration = nodes.bound(combined, plan, IntervalRule(replications=50))
         bundles = {m: training.fit(model_input, plan, {}, p, model=m) for m, p in params.items()}
-        made = {"ensembles": as_stored(ensembles), "second_stages": stages}
-        champion = predict.crown(PRIMARY, oos, as_stored(calibration), head=head.name, **made, **bundles)
+        made = {"ensembles": as_stored(ensembles), "second_stages": stages, "calibration": as_stored(calibration)}
+        champion = predict.crown(PRIMARY, training.index(**bundles)[1], oos, head=head.name, **made)
         about = {"combined": combined, "oos": oos, "ensembles": ensembles, "calibration": calibration}
         found[head.name] = about | {"bundles": bundles, "champion": champion, "raw": raw_oos, "made": made}
     return found
@@ -149,7 +149,7 @@ def test_a_model_that_is_left_out_leaves_its_reason(done: dict[str, dict[str, An
     reason = "left out by the profile small"
     assert left_out(done["signal"]["bundles"]["xgboost"]) == reason
     assert done["signal"]["ensembles"]["contenders"]["stack"]["absent"] == {"xgboost": reason}
-    indexed = training.index(**done["signal"]["bundles"])
+    indexed = training.index(**done["signal"]["bundles"])[0]
     assert [bundle["model"] for bundle in indexed] == ["logistic", "last_sign"]
 
 

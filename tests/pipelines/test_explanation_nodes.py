@@ -7,6 +7,7 @@ import pytest
 
 from assay.market.explanation import ExplanationRule, Explanations, rank_features
 from assay.market.explanation.folds import SHAP_VALUES, Accounts
+from assay.market.left_out import shelve
 from assay.market.plan import Learning, Plan
 from assay.market.workload import Head, Workload
 from assay.pipelines.explanation import create_pipeline, nodes
@@ -35,13 +36,13 @@ def test_the_node_hands_on_table_and_document(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(nodes, "explain_folds", explain_folds)
     rule, bundle = ExplanationRule(rows=5), {"fold_1/recipe.json": b"{}"}
-    out = nodes.explain(table, PLAN.model_dump(mode="json"), rule, xgboost=bundle)
+    out = nodes.explain(table, PLAN.model_dump(mode="json"), shelve({"xgboost": bundle}), rule)
     assert out[0] is table
     assert out[1] == rank_features(found, rule)
     assert (asked["plan"], asked["rule"], asked["fold_models"]) == (PLAN, rule, {"xgboost": bundle})
 
 
-def test_every_contender_is_explained_on_the_prepared_dataset() -> None:
+def test_the_models_of_all_folds_are_explained_on_the_prepared_dataset() -> None:
     head = Head("signal", "classification", models=("xgboost",), baselines=("logistic",))
     workload = Workload("desk", (head,), ingestion=lambda: None)
     (stage,) = create_pipeline([workload]).nodes
@@ -50,7 +51,6 @@ def test_every_contender_is_explained_on_the_prepared_dataset() -> None:
         "desk.signal.model_input",
         "desk.signal.plan",
         "params:desk.explanation",
-        "desk.signal.xgboost.fold_models",
-        "desk.signal.logistic.fold_models",
+        "desk.signal.fold_shelf",
     }
     assert stage.outputs == ["desk.signal.shap_values", "desk.signal.explanation"]

@@ -13,6 +13,20 @@ def bundle_of_none(reason: str) -> dict[str, bytes]:
     return {LEFT_OUT: json.dumps({"reason": reason}).encode()}
 
 
+def shelve(bundles: Mapping[str, Files]) -> dict[str, bytes]:
+    """The bundles of all models of a head as one, for other stages: ``<model>/<file>``; those left out say why."""
+    return {f"{model}/{name}": content for model, files in bundles.items() for name, content in files.items()}
+
+
+def unshelve(files: Files) -> dict[str, dict[str, bytes]]:
+    """The bundles by model that `shelve` put together."""
+    bundles: dict[str, dict[str, bytes]] = {}
+    for path, content in files.items():
+        model, _, name = path.partition("/")
+        bundles.setdefault(model, {})[name] = content
+    return bundles
+
+
 def left_out(files: Files) -> str | None:
     """Why the model of a bundle was left out; None where there is one."""
     return str(json.loads(files[LEFT_OUT])["reason"]) if LEFT_OUT in files else None

@@ -12,24 +12,19 @@ from assay.market.evaluation import out_of_sample_scores
 from assay.market.execution import Execution
 from assay.market.features import FeatureRule
 from assay.market.labels import LabelRule
+from assay.market.left_out import unshelve
 from assay.market.primary import Primary
 
 Document = dict[str, Any]
 Files = dict[str, bytes]
 
 
-def crown(
-    primary: Primary,
-    oos: pl.DataFrame,
-    calibration: Document,
-    *,
-    head: str,
-    **made: Any,  # noqa: ANN401
-) -> Files:
+def crown(primary: Primary, shelf: Files, oos: pl.DataFrame, *, head: str, **made: Any) -> Files:  # noqa: ANN401
     """What the declared primary lets decide in a head, a model or an ensemble, with its name and score on it."""
-    name, ensembles, stages = primary.decides(head), made.pop("ensembles"), made.pop("second_stages")
+    name, calibration = primary.decides(head), made["calibration"]
     scores = out_of_sample_scores(oos, name, kind=calibration["kind"])
-    return crown_bundle(name, Stock(made, ensembles, stages), calibration, scores=scores)
+    stock = Stock(unshelve(shelf), made["ensembles"], made["second_stages"])
+    return crown_bundle(name, stock, calibration, scores=scores)
 
 
 def serve(panel: pl.DataFrame, catalogue: Document, rule: FeatureRule, params: PredictRule) -> pl.DataFrame:

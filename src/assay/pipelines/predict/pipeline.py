@@ -10,10 +10,9 @@ from assay.pipelines.predict import nodes
 
 
 def _crown(head: Head) -> Pipeline:
-    bundles = {model: f"{model}/model" for model in head.contenders}
-    made = {noun: noun for noun in ("oos", "ensembles", "second_stages", "calibration")}
+    made = {noun: noun for noun in ("shelf", "oos", "ensembles", "second_stages", "calibration")}
     crown = bind(nodes.crown, head=head.name)
-    return Pipeline([node(crown, {"primary": "params:primary"} | made | bundles, "champion", name="crown")])
+    return Pipeline([node(crown, {"primary": "params:primary"} | made, "champion", name="crown")])
 
 
 def _predict(workload: Workload) -> Pipeline:

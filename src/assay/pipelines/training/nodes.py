@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 
 from assay.market.bundles import index_bundles
-from assay.market.left_out import bundle_of_none
+from assay.market.left_out import bundle_of_none, shelve
 from assay.market.models import ModelParams
 from assay.market.plan import Plan
 from assay.market.recipe import fit_recipe
@@ -23,6 +23,6 @@ def fit(model_input: pl.DataFrame, plan: Document, best: Document, params: Model
     return fit_recipe(*fixed.open(model_input), recipe, selection=fixed.selection("all")).dump()
 
 
-def index(**bundles: Files) -> list[Document]:
-    """What is in every bundle."""
-    return index_bundles(bundles)
+def index(**bundles: Files) -> tuple[list[Document], Files]:
+    """What is in every bundle, and all of them in one."""
+    return index_bundles(bundles), shelve(bundles)

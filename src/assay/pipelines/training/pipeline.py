@@ -16,11 +16,11 @@ def _fit(model: str) -> Pipeline:
 
 def _index(head: Head) -> Pipeline:
     bundles = {model: f"{model}/model" for model in head.contenders}
-    return Pipeline([node(nodes.index, bundles, "model_index", name="index")])
+    return Pipeline([node(nodes.index, bundles, ["model_index", "shelf"], name="index")])
 
 
 def create_pipeline(workloads: Iterable[Workload]) -> Pipeline:
-    """Per head: ``model_input``, ``plan``, ``best_params`` -> ``model_index``."""
+    """Per head: ``model_input``, ``plan``, ``best_params`` -> ``model_index``, ``shelf``."""
     stage = "training"
     return total(
         total(place(_fit(m), stage, w.name, h.name, m) for m in h.contenders) + place(_index(h), stage, w.name, h.name)

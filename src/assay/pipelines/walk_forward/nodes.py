@@ -5,8 +5,7 @@ from typing import Any
 import polars as pl
 
 from assay.console import track
-from assay.market import walk_forward
-from assay.market.left_out import bundle_of_none, reasons
+from assay.market import left_out, walk_forward
 from assay.market.models import ModelParams
 from assay.market.plan import Plan
 from assay.market.tables import stack_by_model
@@ -21,7 +20,7 @@ def validate(
     """Out-of-sample predictions of one model, and the models of its folds with their receipts."""
     fixed = Plan.model_validate(plan)
     if reason := fixed.left_out(model, params):
-        return walk_forward.no_predictions(fixed.kind), bundle_of_none(reason)
+        return walk_forward.no_predictions(fixed.kind), left_out.bundle_of_none(reason)
     features, labels = fixed.open(model_input)
     recipe = fixed.recipe(params, best.get(model, {}))
     return walk_forward.validate(features, labels, fixed.folds(), plan=recipe, track=track)
@@ -32,9 +31,14 @@ def collect(**predictions: pl.DataFrame) -> pl.DataFrame:
     return stack_by_model(predictions)
 
 
+def shelve(**fold_models: Files) -> Files:
+    """The models of the folds of a head, in one."""
+    return left_out.shelve(fold_models)
+
+
 def tell_left_out(**fold_models: Files) -> dict[str, str]:
     """Why models take part in no fit of this run."""
-    return reasons(fold_models)
+    return left_out.reasons(fold_models)
 
 
 def rank_features(**fold_models: Files) -> pl.DataFrame:

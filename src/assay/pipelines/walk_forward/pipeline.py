@@ -21,6 +21,7 @@ def _collect(head: Head) -> Pipeline:
     return Pipeline(
         [
             node(nodes.collect, predictions, "raw_oos", name="collect"),
+            node(nodes.shelve, fold_models, "fold_shelf", name="shelve"),
             node(nodes.tell_left_out, fold_models, "left_out", name="tell_left_out"),
             node(nodes.rank_features, fold_models, "importance", name="rank_features"),
             node(nodes.collect_fits, fold_models, "fits", name="collect_fits"),
