@@ -12,8 +12,8 @@ from typing import Any
 from kedro.pipeline import Pipeline
 
 PER_HEAD = (
-    "labels label_manifest model_input draft plan best_params inner_trials raw_oos left_out fold_shelf "
-    "importance fits shelf combined ensembles second_stages oos calibration shap_values explanation model_index champion "
+    "labels label_manifest model_input draft plan best_params inner_trials raw_oos left_out fold_shelf importance "
+    "fits combined ensembles second_stages oos calibration shap_values explanation model_index shelf champion "
     "ledger backtest outer_trials metrics findings"
 )
 PER_MODEL = "trials predictions fold_models model"
