@@ -11,11 +11,12 @@ import pytest
 from assay.datasets.contracts import Decisions, Oos
 from assay.market import features as market_features
 from assay.market.audit.fits import check_fit_scope
-from assay.market.bundles import CHAMPION
+from assay.market.bundles import CHAMPION, SCORES
 from assay.market.calibration import CalibrationRule
 from assay.market.conformal import IntervalRule
 from assay.market.decisions import PredictRule
 from assay.market.ensembles import EnsembleRules
+from assay.market.evaluation import out_of_sample_scores
 from assay.market.execution import Execution
 from assay.market.features import FeatureRule
 from assay.market.labels import LabelRule, make_labels
@@ -165,6 +166,10 @@ def test_the_primary_decides_in_its_head_and_its_partner_in_the_other(done: dict
     named = {head: json.loads(found["champion"][CHAMPION]) for head, found in done.items()}
     assert (named["signal"]["model"], named["forward_return"]["model"]) == ("meta", "mean")
     assert set(named["signal"]["models"]) == {"logistic", "last_sign"}
+    for (head, found), kind in zip(done.items(), ("classification", "regression"), strict=True):
+        scored = json.loads(found["champion"][SCORES])["out_of_sample"]
+        assert scored == out_of_sample_scores(found["oos"], named[head]["model"], kind=kind)
+        assert scored["log_loss" if kind == "classification" else "rmse"] > 0
 
 
 def test_ensembles_decide_and_the_replay_holds(served: Any) -> None:

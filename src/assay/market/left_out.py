@@ -1,4 +1,4 @@
-"""Models that take part in no fit of a run: their nodes hand on a reason instead of a model."""
+"""Bundles of all models of a head, some of which hold only the reason why a model takes part in no fit of a run."""
 
 import json
 from collections.abc import Mapping
