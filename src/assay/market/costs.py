@@ -11,6 +11,7 @@ from assay.market.parameters import Parameters
 from assay.market.tables import TIME
 
 SETTLEMENT_COLUMNS = ("entity", "event_time", "rate")
+BP = 1e-4  # one basis point
 MAX_HOLE = 3  # a gap of more than this many usual spacings is a hole in the settlements
 NAMED_HOLES = 5
 
