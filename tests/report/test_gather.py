@@ -110,8 +110,8 @@ def found(facts: ReportFacts) -> dict[str, Any]:
         "importance": importance,
         "label_manifest": head.label_manifest,
         "best_params": {
-            "m": {"values": {"max_depth": 3}, "trials": ["s-0", "s-1"], "stopped": "patience", "spans": SPANS},
-            "z": {"values": {}, "trials": [], "stopped": None, "spans": {}},
+            "m": {"values": {"max_depth": 3}, "trials": ["s-0", "s-1"], "stopped": "patience", "params": {"search": SPANS}},
+            "z": {"values": {}, "trials": [], "stopped": None, "params": {"search": {}}},
         },
         "model_index": head.bundles,
         "inner_trials": [trial | {"id": name} for name in ("old-0", "s-0", "s-1")],

@@ -82,7 +82,7 @@ def _money(told: Document) -> dict[str, Any]:
 
 
 def _search(found: Document) -> dict[str, Any]:
-    return {"stopped": found["stopped"], "spans": found["spans"]}
+    return {"stopped": found["stopped"], "spans": found["params"]["search"]}
 
 
 def _explained(told: Document, head: str, primary: Primary) -> str | None:

@@ -11,9 +11,9 @@ def test_results_of_a_head_are_collected() -> None:
         "trials": [first, second],
         "seen": seen,
         "stopped": "patience",
-        "spans": {"alpha": {}},
+        "params": {"search": {"alpha": {}}},
     }
-    nothing = {"best": {}, "trials": [], "seen": None, "stopped": None, "spans": {}}
+    nothing = {"best": {}, "trials": [], "seen": None, "stopped": None, "params": {}}
     best, records = collect_trials({"ridge": tuned, "zero": nothing})
     assert best == {
         "ridge": {
@@ -21,9 +21,9 @@ def test_results_of_a_head_are_collected() -> None:
             "trials": ["a/0", "a/1"],
             "seen": seen,
             "stopped": "patience",
-            "spans": {"alpha": {}},
+            "params": {"search": {"alpha": {}}},
         },
-        "zero": {"values": {}, "trials": [], "seen": None, "stopped": None, "spans": {}},
+        "zero": {"values": {}, "trials": [], "seen": None, "stopped": None, "params": {}},
     }
     about = {"model": "ridge", "scope": "inner"}
     assert records == [about | first, about | second]

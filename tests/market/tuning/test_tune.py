@@ -394,7 +394,8 @@ def test_trials_read_the_features_chosen_in_their_inner_fold(lab: Any, monkeypat
 
 def test_without_ranges_nothing_is_tuned(lab: Any, make_recipe: Maker) -> None:
     storage = InMemoryStorage()
-    assert lab.run(make_recipe(kind="ridge"), storage) == TuningResult({}, [])
+    recipe = make_recipe(kind="ridge")
+    assert lab.run(recipe, storage) == TuningResult({}, [], params=recipe.params.model_dump(mode="json"))
     assert storage.get_all_studies() == []
 
 

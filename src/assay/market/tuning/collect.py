@@ -12,7 +12,7 @@ def collect_trials(found: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, An
 
     Returns:
         By model the best ``values``, the ids of the ``trials`` they were chosen from, what these have ``seen``, what
-        ``stopped`` the search, and the ``spans`` that were searched. All trials, pruned and failed ones too, as
+        ``stopped`` the search, and its ``params`` as configured, the ranges that were searched among them. All trials, pruned and failed ones too, as
         records of the trial ledger, with ``model`` and ``scope`` inner.
     """
     best = {
@@ -21,7 +21,7 @@ def collect_trials(found: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, An
             "trials": [trial["id"] for trial in result["trials"]],
             "seen": result["seen"],
             "stopped": result["stopped"],
-            "spans": result["spans"],
+            "params": result["params"],
         }
         for model, result in found.items()
     }

@@ -49,11 +49,12 @@ class TuningResult:
         seen: What the search has seen, as `Seen.to_dict` says it; None for a model without search ranges.
         stopped: What ended the search: all ``trials`` or the whole ``grid`` were done, ``patience`` ran out, or the
             ``seconds``; None for a model without search ranges.
-        spans: By parameter the range or the options that were searched.
+        params: Parameters of the model as they were configured, ``search`` ranges included; empty for a model that takes
+            part in no fit.
     """
 
     best: dict[str, Any]
     trials: list[dict[str, Any]]
     seen: dict[str, str] | None = None
     stopped: Stopped | None = None
-    spans: dict[str, Any] = field(default_factory=dict)
+    params: dict[str, Any] = field(default_factory=dict)

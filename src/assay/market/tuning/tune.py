@@ -42,7 +42,7 @@ def tune(
         track: Shows the progress over the trials that are left.
 
     Returns:
-        Best values, all trials and what they have seen; nothing of it, and nothing stored, for a model without search
+        Best values, all trials and what they have seen; only ``params``, and nothing stored, for a model without search
         ranges.
 
     Raises:
@@ -50,14 +50,15 @@ def tune(
         SplitError: Too few rows before the first test fold, or a selection that was made on other rows.
         ConfigurationError: Several processes with a storage that they cannot share, or a time limit without a clock.
     """
+    configured = plan.recipe.params.model_dump(mode="json")
     if not plan.recipe.params.search:
-        return TuningResult({}, [])
+        return TuningResult({}, [], params=configured)
     early = early_part(features, labels, receipts, plan=plan)
     search = Search(plan, study_name(early, plan))
     if search.stopped() is None:
         run = _run_one_by_one if plan.budget.processes == 1 else run_side_by_side
         run(search, Work.of(plan, inner_folds(early, plan)), plan, track)
-    return _result(search, early, plan.recipe.params.model_dump(mode="json")["search"])
+    return _result(search, early, configured)
 
 
 def _run_one_by_one(search: Search, work: Work, plan: TuningPlan, track: Track) -> None:  # noqa: ARG001
@@ -68,7 +69,7 @@ def _run_one_by_one(search: Search, work: Work, plan: TuningPlan, track: Track) 
         search.keep_time()
 
 
-def _result(search: Search, early: Early, spans: dict[str, Any]) -> TuningResult:
+def _result(search: Search, early: Early, configured: dict[str, Any]) -> TuningResult:
     labels, trials = early.labelled, search.trials()
     best = best_of(trials)
     if best is None:
@@ -86,5 +87,5 @@ def _result(search: Search, early: Early, spans: dict[str, Any]) -> TuningResult
         trials=named,
         seen=Seen.of("tuning", labels).to_dict(),
         stopped=search.stopped(),
-        spans=spans,
+        params=configured,
     )
