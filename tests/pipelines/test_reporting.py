@@ -15,7 +15,7 @@ from assay.market.verdict import VerdictRule
 from assay.market.workload import Workload
 from assay.pipelines.backtest import create_pipeline as books
 from assay.pipelines.reporting import create_pipeline
-from assay.pipelines.reporting.nodes import evaluate, judge
+from assay.pipelines.reporting.nodes import evaluate, judge, summarise
 from assay.workloads import WORKLOADS
 
 REPLAY = {"rows": 20, "timestamps": 10, "features_equal": True, "predictions_equal": True}
@@ -53,7 +53,9 @@ def findings(seen: str = "2019-12-01T00:00:00+00:00") -> dict[str, Any]:
 
 def judged(verdict: str = "NONE FOUND", **found: Any) -> dict[str, Any]:
     rule = VerdictRule(universe="fixed")
-    return judge(primary=PRIMARY, rule=rule, audit=audit(verdict), replay=REPLAY, **{"signal": findings(), **found})
+    heads = {"signal": findings(), **found}
+    numbers = judge(primary=PRIMARY, rule=rule, **heads)
+    return summarise(primary=PRIMARY, judged=numbers, audit=audit(verdict), replay=REPLAY, **heads)
 
 
 def test_a_clean_audit_leaves_the_level() -> None:

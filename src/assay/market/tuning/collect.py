@@ -12,8 +12,8 @@ def collect_trials(found: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, An
 
     Returns:
         By model the best ``values``, the ids of the ``trials`` they were chosen from, what these have ``seen``, what
-        ``stopped`` the search, and its ``params`` as configured, the ranges that were searched among them. All trials, pruned and failed ones too, as
-        records of the trial ledger, with ``model`` and ``scope`` inner.
+        ``stopped`` the search, and its ``params`` as configured, the ranges that were searched among them. All trials,
+        pruned and failed ones too, as records of the trial ledger, with ``model`` and ``scope`` inner.
     """
     best = {
         model: {

@@ -49,8 +49,8 @@ class TuningResult:
         seen: What the search has seen, as `Seen.to_dict` says it; None for a model without search ranges.
         stopped: What ended the search: all ``trials`` or the whole ``grid`` were done, ``patience`` ran out, or the
             ``seconds``; None for a model without search ranges.
-        params: Parameters of the model as they were configured, ``search`` ranges included; empty for a model that takes
-            part in no fit.
+        params: Parameters of the model as they were configured, ``search`` ranges included; empty for a model that
+            takes part in no fit.
     """
 
     best: dict[str, Any]

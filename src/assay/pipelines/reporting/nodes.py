@@ -30,13 +30,19 @@ def gather(primary: Primary, **parts: Any) -> Document:  # noqa: ANN401
     return head_findings(**parts, primary=primary)
 
 
-def judge(primary: Primary, rule: VerdictRule, *, audit: Document, replay: Document, **findings: Document) -> Document:
-    """The verdict on the declared primary, and the leak audit in whole."""
+def judge(primary: Primary, rule: VerdictRule, **findings: Document) -> Document:
+    """What the numbers amount to for the declared primary, before the leak audit has its say."""
     found = findings[primary.head]
     judged, held = (found["backtest"][name]["performance"] for name in (primary.model, BUY_AND_HOLD))
-    told = verdict(found["evaluation"], Backtest(judged, held), primary=primary, rule=rule)
+    return verdict(found["evaluation"], Backtest(judged, held), primary=primary, rule=rule)
+
+
+def summarise(
+    primary: Primary, judged: Document, *, audit: Document, replay: Document, **findings: Document
+) -> Document:
+    """The verdict as the leak audit leaves it, and the leak audit in whole."""
     whole = complete(audit, replay=replay, heads=taking_part(findings))
-    tempered = temper(told, whole, model=primary.model)
+    tempered = temper(judged, whole, model=primary.model)
     return {"primary": primary.model_dump(mode="json"), "verdict": tempered, "audit": whole}
 
 

@@ -42,17 +42,18 @@ def _write(workload: Workload) -> Pipeline:
     heads = tuple(head.name for head in workload.heads)
     findings = {head: f"{head}/findings" for head in heads}
     write = bind(nodes.write, workload=workload.name, heads=heads)
-    declared = {"primary": "params:primary", "rule": "params:verdict", "audit": "audit", "replay": "replay"}
+    declared, checked = {"primary": "params:primary"}, {"audit": "audit", "replay": "replay"}
     return Pipeline(
         [
-            node(nodes.judge, declared | findings, "summary", name="judge"),
+            node(nodes.judge, declared | {"rule": "params:verdict"} | findings, "verdict", name="judge"),
+            node(nodes.summarise, declared | {"judged": "verdict"} | checked | findings, "summary", name="summarise"),
             node(write, {"summary": "summary", **ABOUT, **findings}, ["report", "comparison"], name="write"),
         ]
     )
 
 
 def create_pipeline(workloads: Iterable[Workload]) -> Pipeline:
-    """Per head ``metrics`` and ``findings``; per workload ``summary``, ``report``, ``comparison``."""
+    """Per head ``metrics`` and ``findings``; per workload ``verdict``, ``summary``, ``report``, ``comparison``."""
     stage = "reporting"
     return total(
         total(place(_evaluate(h), stage, w.name, h.name) for h in w.heads) + place(_write(w), stage, w.name)
