@@ -45,7 +45,7 @@ run: $(CORE) $(if $(filter all,$(EXTRAS)),.venv/.torch)
 	$(BIN)/kedro run
 
 test: .venv/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

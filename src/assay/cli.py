@@ -7,8 +7,10 @@ from typing import Any, cast
 
 import click
 
+from assay.commands.compare import compare
 from assay.commands.explain import explain
 from assay.commands.project import clear_errors, open_project, require_environment
+from assay.commands.runs import runs
 from assay.commands.tuned import tuned
 
 Command = Callable[..., None]
@@ -135,7 +137,9 @@ def _wanted(
 cli.add_command(resume)
 
 
+main.add_command(compare)
 main.add_command(explain)
+main.add_command(runs)
 main.add_command(tuned)
 
 

@@ -21,6 +21,7 @@ STAGES = (
     "backtest",
     "reporting",
 )
+ASIDE = ("null_check",)  # stages that are no part of a run: they repeat it
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -31,5 +32,6 @@ def register_pipelines() -> dict[str, Pipeline]:
     ready = tuple(w for w in WORKLOADS if w.out_of_the_box)
     create = {stage: import_module(f"assay.pipelines.{stage}").create_pipeline for stage in STAGES}
     stages = {stage: build(ready) for stage, build in create.items()}
+    aside = {stage: import_module(f"assay.pipelines.{stage}").create_pipeline(ready) for stage in ASIDE}
     workloads = {w.name: total(build((w,)) for build in create.values()) for w in WORKLOADS}
-    return {"__default__": total(stages.values())} | stages | workloads
+    return {"__default__": total(stages.values())} | stages | aside | workloads

@@ -6,6 +6,7 @@ from pathlib import Path
 from assay.hooks.claims import Claims
 from assay.hooks.display import Display
 from assay.hooks.evidence import Code, Fingerprints
+from assay.hooks.index import Index
 from assay.hooks.manifest import Manifests
 from assay.hooks.names import Names
 from assay.hooks.receipts import Receipts
@@ -15,8 +16,16 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _fingerprints = Fingerprints()
 
-# Kedro calls the last hook first: names before anything is done, receipts before those that speak about them.
-HOOKS = (Display(), Manifests(_fingerprints), Receipts(_fingerprints, Code(Path(__file__).parent)), Claims(), Names())
+# Kedro calls the last hook first: names before anything is done, receipts before those that speak about them, the index
+# of all runs when the manifest is closed.
+HOOKS = (
+    Display(),
+    Index(),
+    Manifests(_fingerprints),
+    Receipts(_fingerprints, Code(Path(__file__).parent)),
+    Claims(),
+    Names(),
+)
 
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 

@@ -157,6 +157,7 @@ def _evaluation(kind: str) -> dict[str, Any]:
     if kind == "classification":
         found["class_shares"] = {"SHORT": 0.27, "NEUTRAL": 0.42, "LONG": 0.31}
     skilled = [name for name, role in roles.items() if role != "volatility_only"]
+    found["breakdown"] = {name: _breakdown(rng, metrics[name]) for name, role in roles.items() if role == "model"}
     found["skill"] = {name: _skill(metrics[name], twin=f"{name} (volatility only)" in roles) for name in skilled}
     return found
 
@@ -168,6 +169,28 @@ def _skill(metrics: dict[str, Any], *, twin: bool) -> dict[str, Any]:
     }
     ic = metrics["direction_ic" if "direction_ic" in metrics else "ic"]
     return {"direction": {"ic": ic, "t_hac": 1.21}, "volatility": gains if twin else {}}
+
+
+PARTS = {
+    "volatility": ("calm", "usual", "wild"),
+    "trend": ("down", "flat", "up"),
+    "entity": ("NASDAQ", "SP500"),
+    "hour": tuple(f"{hour:02d}" for hour in range(24)),
+}
+
+
+def _breakdown(rng: np.random.Generator, metrics: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    ic = metrics["direction_ic" if "direction_ic" in metrics else "ic"]
+    return {dimension: [_part(rng, name, ic, len(names)) for name in names] for dimension, names in PARTS.items()}
+
+
+def _part(rng: np.random.Generator, name: str, ic: dict[str, float], parts: int) -> dict[str, Any]:
+    room = 0.024 * parts**0.5
+    value = ic["value"] + room / 2 * float(rng.normal())
+    told = {"name": name, "rows": 2856 // parts, "timestamps": 1428 // parts}
+    told["ic"] = {"value": value, "low": value - room, "high": value + room}
+    told["accuracy"] = {"value": 0.5 + value / 3, "low": 0.5 + (value - room) / 3, "high": 0.5 + (value + room) / 3}
+    return told
 
 
 def _receipts() -> list[dict[str, Any]]:
@@ -433,6 +456,83 @@ def _fits(models: list[str]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def _contest(evaluation: dict[str, Any]) -> dict[str, Any]:
+    """Models and the baselines that learn; losses are minus the IC, the last two leave the set."""
+    rng = np.random.default_rng(13)
+    asked = [name for name in evaluation["models"] if name not in ("class_prior", "zero", "last_sign")]
+    judged = [name for name in asked if evaluation["models"][name]["role"] != "volatility_only"]
+    losses = {name: -evaluation["skill"][name]["direction"]["ic"]["value"] for name in judged}
+    order = sorted(judged, key=losses.__getitem__)
+    ps = {name: max(0.02, 1.0 - 0.19 * place) for place, name in enumerate(order)}
+    models = {name: {"mean_loss": losses[name], "mcs_p": ps[name], "inside": ps[name] > 0.1} for name in judged}
+    sizes = {name: {**models[name], "mean_loss": 1.07, "inside": True} for name in judged}
+    pairs = [
+        {"model": name, "rival": rival, "dm": -1.1, "p": 0.27, "said": "cannot be told apart",
+         "difference": {"value": losses[name] - losses[rival], "low": losses[name] - losses[rival] - 0.02,
+                        "high": losses[name] - losses[rival] + 0.02}}
+        for name in judged if evaluation["models"][name]["role"] == "model"
+        for rival in judged if rival != name
+    ]  # fmt: skip
+    signs = {
+        name: {"statistic": 1.4, "p": 0.08, "overlapping": {"t": float(rng.normal()), "p": 0.31}, "hits": 0.517,
+               "expected": 0.509, "said": "no more right signs than chance gives"}
+        for name in judged
+    }  # fmt: skip
+    return {
+        "loss": {"name": "minus the direction score times the return", "definition": "Its mean is minus the IC."},
+        "reference": "zero", "rows": 2856, "timestamps": 1428, "block": 21, "level": 0.1, "models": models,
+        "spa": {"p_lower": 0.11, "p_consistent": 0.14, "p_upper": 0.19, "models": len(judged)},
+        "stepm": {"level": 0.05, "better": []}, "pairs": pairs, "pesaran_timmermann": signs,
+        "said": f"{order[0]} is the best of {len(judged)}, and the 90% confidence set holds most of them.",
+        "accuracy_of_forecast": {"loss": {"name": "log loss", "definition": "Minus the log probability of what came."},
+                                 "models": sizes},
+    }  # fmt: skip
+
+
+def _significance(names: list[str]) -> dict[str, Any]:
+    rng = np.random.default_rng(17)
+    models = {}
+    for name in names:
+        psr = float(rng.uniform(0.55, 0.97))
+        models[name] = {
+            "sharpe_per_bar": 0.021, "skew": -0.41, "kurtosis": 6.2, "psr": psr, "dsr": psr**4,
+            "min_track_record_years": 14.2, "min_backtest_years": 9.1, "lo_annual_sharpe": 0.36,
+        }  # fmt: skip
+    trials = {
+        "records": 61, "configurations": 23, "compared": 21, "clusters": 4, "effective": 3.8,
+        "sharpe_variance": 0.00042, "expected_max_sharpe": 0.0391, "claims": ["xgboost", "lightgbm"],
+        "said": "23 configurations ever had a result on this head; 2 have none on this span.",
+    }  # fmt: skip
+    pbo = {"value": 0.41, "blocks": 16, "splits": 12870, "strategies": 21, "said": "what luck gives is about one half"}
+    said = "xgboost has a DSR of 0.41 after 23 configurations: no more than the best of as many without skill."
+    return {"bars": 2500, "bars_per_year": 252.0, "trials": trials, "models": models, "pbo": pbo, "said": said}
+
+
+NO_SEEDS = {"model": None, "seeds": [], "ic": [], "mean": None, "sd": None, "low": None, "high": None}
+
+
+def _seeds() -> dict[str, Any]:
+    return {
+        "model": "xgboost", "seeds": [7, 8, 9], "ic": [0.0339, 0.0251, 0.0402], "mean": 0.0331, "sd": 0.0076,
+        "low": 0.0251, "high": 0.0402, "said": "the IC of xgboost is above 0 from all 3 seeds",
+    }  # fmt: skip
+
+
+def null_calibration() -> dict[str, Any]:
+    """Two hundred runs without a signal, and forty with one."""
+
+    def rate(runs: int, evidence: int, low: float, high: float) -> dict[str, Any]:
+        levels = {"no evidence": runs - evidence - 4, "weak": 4, "evidence": evidence, "implausible": 0}
+        return {"runs": runs, "levels": levels, "evidence": {"value": evidence / runs, "low": low, "high": high},
+                "seconds": 7.1 * runs}  # fmt: skip
+
+    kinds = {"shift": rate(80, 2, 0.0030, 0.0874), "market": rate(120, 3, 0.0052, 0.0713)}
+    return {
+        "rules": "f" * 64, "runs": 200, "kinds": kinds, "total": rate(200, 5, 0.0082, 0.0574), "profile": {},
+        "power": rate(40, 35, 0.7320, 0.9581), "said": "5 of 200 reports without a signal say evidence.",
+    }  # fmt: skip
+
+
 TESTS = {
     "A0": ("Determinism", "pass", "The features are computed twice, once from shuffled rows.", "equal to the bit"),
     "A1": ("Truncation", "pass", "The future is cut off at 20 times.", "80 features, no row before a cut changed"),
@@ -502,16 +602,17 @@ def _head(kind: str) -> HeadFacts:
         "execution": {"delay": 1, "price": "close"},
         "class_shares": {"SHORT": 0.26, "NEUTRAL": 0.43, "LONG": 0.31},
     }  # fmt: skip
-    selections = _selections()
+    selections, evaluation = _selections(), _evaluation(kind)
+    traded = [name for name, role in roles.items() if role != "volatility_only"]
     return HeadFacts(
         kind=kind,
         profile="quick",
         traded=True,
-        evaluation=_evaluation(kind),
+        evaluation=evaluation,
         receipts=_receipts(),
         label_manifest=manifest,
         importance=_importance(tuned),
-        backtest=_backtest([name for name, role in roles.items() if role != "volatility_only"]),
+        backtest=_backtest(traded),
         trials=_trials(tuned),
         searches=_searches(tuned),
         bundles=[
@@ -536,6 +637,11 @@ def _head(kind: str) -> HeadFacts:
         explanation=_explanation(tuned, "log-odds" if kind == "classification" else "return"),
         shap_sample=_shap_sample(tuned[0]),
         left_out=dict.fromkeys(("mlp", "lstm"), "left out by the profile quick"),
+        contest=_contest(evaluation),
+        significance=_significance(traded),
+        seeds=_seeds()
+        if kind == "classification"
+        else {**NO_SEEDS, "said": "The primary is declared on another head."},
     )
 
 
@@ -551,6 +657,18 @@ def _wanted() -> list[dict[str, Any]]:
     return [
         entry | {"name": CLASS_METRICS[entry["metric"]][0], "unit": CLASS_METRICS[entry["metric"]][2]} for entry in told
     ]
+
+
+def _rules() -> list[dict[str, Any]]:
+    rows: tuple[tuple[str, str, bool | None], ...] = (
+        ("direction above zero", "The IC of xgboost is +0.036 [+0.013, +0.061]; the interval excludes 0.", True),
+        ("above the class prior", "The difference is +0.031 [+0.004, +0.059].", True),
+        ("net Sharpe above zero", "0.47 [-0.14, 1.10] a year; the interval includes 0.", False),
+        ("more than the best of many tries", "The deflated Sharpe ratio is 0.41; 0.95 is asked for.", False),
+        ("enough episodes", "212 independent episodes; 30 are asked for.", True),
+        ("all seeds of one sign", "xgboost cannot be fitted again here.", None),
+    )
+    return [dict(zip(("name", "said", "holds"), row, strict=True)) for row in rows]
 
 
 def _catalogue() -> dict[str, Any]:
@@ -617,6 +735,7 @@ def sample_facts() -> ReportFacts:
                 )
             ],
             "wanted": _wanted(),
+            "rules": _rules(),
         },
         primary={"head": "signal", "model": "xgboost", "metric": "direction_ic"},
         notes=[
@@ -630,6 +749,7 @@ def sample_facts() -> ReportFacts:
         quality=_quality(),
         audit=_audit(),
         manifest=_manifest(),
+        null_calibration=null_calibration(),
     )
 
 

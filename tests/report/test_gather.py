@@ -110,7 +110,12 @@ def found(facts: ReportFacts) -> dict[str, Any]:
         "importance": importance,
         "label_manifest": head.label_manifest,
         "best_params": {
-            "m": {"values": {"max_depth": 3}, "trials": ["s-0", "s-1"], "stopped": "patience", "params": {"search": SPANS}},
+            "m": {
+                "values": {"max_depth": 3},
+                "trials": ["s-0", "s-1"],
+                "stopped": "patience",
+                "params": {"search": SPANS},
+            },
             "z": {"values": {}, "trials": [], "stopped": None, "params": {"search": {}}},
         },
         "model_index": head.bundles,
@@ -122,7 +127,11 @@ def found(facts: ReportFacts) -> dict[str, Any]:
         "explanation": head.explanation,
         "shap_values": shap_values(["xgboost", "lightgbm"], rows=6),
         "left_out": head.left_out,
+        **{name: getattr(head, name) for name in ("contest", "significance", "seeds")},
     }
+
+
+MONEY = ("backtest", "outer_trials", "significance")
 
 
 def test_only_the_trials_of_this_run_are_shown(found: dict[str, Any]) -> None:
@@ -151,13 +160,13 @@ def test_fits_are_those_of_models_ensembles_and_calibration(facts: ReportFacts, 
 
 
 def test_a_head_that_is_not_traded_has_findings_without_money(found: dict[str, Any]) -> None:
-    told = head_findings(**{name: part for name, part in found.items() if name not in ("backtest", "outer_trials")})
+    told = head_findings(**{name: part for name, part in found.items() if name not in MONEY})
     head = HeadFacts(**told)
     assert (head.traded, head.backtest, head.costs, head.outer_trials) == (False, {}, {}, 0)
 
 
 def test_what_an_untraded_head_tried_is_said_not_to_count(facts: ReportFacts, found: dict[str, Any]) -> None:
-    untraded = {name: part for name, part in found.items() if name not in ("backtest", "outer_trials")}
+    untraded = {name: part for name, part in found.items() if name not in MONEY}
     said = " Those of heads that are not traded do not count."
     for told, ends in ((found, False), (untraded, True)):
         assert any(note.endswith(said) for note in notes_of(facts, told)) is ends

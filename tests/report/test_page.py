@@ -186,7 +186,8 @@ def test_hostile_text_is_shown_and_never_run(facts: ReportFacts, change: Callabl
             quality=quality,
             audit=audit,
             catalogue={**facts.catalogue, "features": [feature]},
-            manifest={**facts.manifest, "facts": {HOSTILE: {HOSTILE: HOSTILE}}},
+            manifest={"facts": {HOSTILE: {HOSTILE: HOSTILE}, "inputs": {}}, "run": {"id": HOSTILE}},
+            null_calibration={**null, "said": HOSTILE, "kinds": {HOSTILE: null["total"]}, "rules": HOSTILE},
         )
     )
     assert len(Document(page).all("script")) == 1
@@ -238,7 +239,8 @@ def test_intervals_are_named_by_their_own_confidence(change: Callable[..., Repor
     evaluation, stability = ({**found, "confidence": 0.9} for found in (head.evaluation, head.stability))
     heads = {"signal": replace(head, evaluation=evaluation, stability=stability)}
     verdict = {**facts.verdict, "reasons": []}
-    page = build_report(change(heads=heads, verdict=verdict, audit={**facts.audit, "said": "Nothing found."}))
+    audit = {**facts.audit, "said": "Nothing found."}
+    page = build_report(change(heads=heads, verdict=verdict, audit=audit, null_calibration=None))
     assert "and its 90\u202f% interval." in page
     assert "Direction IC, value and 90\u202f% interval: XGBoost" in page
     assert not re.search(r"\b95.%", page)

@@ -6,7 +6,7 @@ import math
 import os
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
@@ -119,6 +119,34 @@ class AtomicFile(AbstractVersionedDataset[Any, Any]):
         """Path that this run writes or has written."""
         version = self.resolve_save_version()
         return Path(self._filepath if version is None else self._get_versioned_path(version))
+
+    def versions(self) -> list[str]:
+        """Names of the versions that are there, oldest first; none of a file without versions."""
+        found = Path(self._filepath).glob(f"*/{self._filepath.name}") if self._version else ()
+        return sorted(path.parent.name for path in found)
+
+    def version_files(self, version: str) -> list[Path]:
+        """The file of a version, and after it what lies beside it; nothing if there is no such version."""
+        path = Path(self._get_versioned_path(version))
+        if version not in self.versions():
+            return []
+        return [path, *sorted(other for other in path.parent.iterdir() if other != path)]
+
+    def leftovers(self, *, without: Collection[Path]) -> list[Path]:  # noqa: ARG002
+        """Files of the dataset that belong to no version; there are none where a version is one file.
+
+        Args:
+            without: Files of versions that do not count, because they are about to be deleted.
+        """
+        return []
+
+    def read_version(self, version: str) -> Any:  # noqa: ANN401
+        """Content of one version; None where it is not there or damaged."""
+        faults: tuple[type[Exception], ...] = (DataError, *self.damage)
+        try:
+            return self._read(Path(self._get_versioned_path(version)))
+        except faults:
+            return None
 
     def fingerprint(self) -> str:
         """SHA-256 of the bytes that ``load`` opens.

@@ -10,8 +10,9 @@ import hashlib
 import io
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, NoReturn, Self, TypeVar
@@ -99,6 +100,12 @@ class FeatureStore(AtomicFile):
         first = self._places(_opened(self._present()))[0]
         with pq.ParquetFile(first, page_checksum_verification=True) as file:
             return as_preview(pl.DataFrame(pl.from_arrow(next(file.iter_batches(batch_size=nrows)))))
+
+    def leftovers(self, *, without: Collection[Path]) -> list[Path]:
+        """Parts that no manifest names, apart from those that do not count."""
+        kept = [path for path in _manifests(self._filepath) if path not in without]
+        named = {place for manifest in _readable(kept, self.damage) for place in self._places(manifest)}
+        return sorted(set((Path(self._filepath).parent / "partitions").glob("*/*.parquet")) - named)
 
     def _places(self, manifest: Manifest) -> list[Path]:
         return [_place(self._filepath, manifest.feature_set_id, part.key) for part in manifest.partitions]
@@ -238,6 +245,12 @@ class FeatureContract:
 
 def _opened(path: Path) -> Manifest:
     return Manifest.model_validate_json(path.read_bytes())
+
+
+def _readable(paths: Iterable[Path], damage: tuple[type[Exception], ...]) -> Iterator[Manifest]:
+    for path in paths:
+        with suppress(*damage):
+            yield _opened(path)
 
 
 def _place(filepath: PurePath, feature_set_id: str, key: str) -> Path:

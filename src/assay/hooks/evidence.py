@@ -25,8 +25,12 @@ SIDELINES = {"hooks", "commands", "cli.py", "console.py", "lineage.py", "setting
 
 def digest(content: object) -> str:
     """SHA-256 of any nested value, parameter models included, in hexadecimal; the order of keys does not matter."""
-    plain = to_jsonable_python(content, fallback=str)
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(plain(content), sort_keys=True).encode()).hexdigest()
+
+
+def plain(content: object) -> Any:  # noqa: ANN401
+    """Any nested value, parameter models included, as JSON can hold it."""
+    return to_jsonable_python(content, fallback=str, inf_nan_mode="strings")
 
 
 def place_of(node: Node) -> tuple[str, str]:

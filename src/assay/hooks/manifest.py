@@ -13,7 +13,8 @@ from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from assay.hooks.evidence import Fingerprints, digest, is_parameter, packages, place_of
+from assay.datasets.runs import this_process
+from assay.hooks.evidence import Fingerprints, digest, is_parameter, packages, place_of, plain
 from assay.hooks.measures import peak_memory, rows_of
 
 CATALOGUE = "feature_catalogue"
@@ -23,11 +24,13 @@ ASKED = ("pipeline_names", "namespaces", "tags", "node_names", "only_missing_out
 class Manifests:
     """One manifest per workload: ``facts`` that a replay must repeat, and ``run`` with everything that has a clock.
 
-    ``facts``: workload, code, parameters (hash), primary (as declared), seeds, inputs (hash per source), packages,
-    feature_set_id (None until the features are made), rows (per node).
-    ``run``: id, status (running, complete, failed), started, finished, seconds, peak_memory_mib, nodes (seconds per
-    node), env, asked, error. The file is written when the workload's first node starts, when the reporting node loads
-    it, and at the end; a status that still says running tells of a kill. A resumed run lists only what it reran.
+    ``facts``: workload, code, parameters (hash), configured (the parameters as they were written), primary (as
+    declared), seeds, inputs (hash per source), packages, feature_set_id (None until the features are made), rows (per
+    node).
+    ``run``: id, status (running, complete, failed), started, finished, seconds, peak_memory_mib, process (host and
+    pid), nodes (seconds per node), env, asked, error. The file is written when the workload's first node starts, when
+    the reporting node loads it, and at the end; a status that still says running while the process is gone tells of a
+    kill. A resumed run lists only what it reran.
     """
 
     def __init__(self, fingerprints: Fingerprints) -> None:
@@ -107,6 +110,7 @@ class Manifests:
             "workload": workload,
             "code": code_revision(Path(self._run_params["project_path"])),
             "parameters": digest(block),
+            "configured": plain(block),
             "primary": block.get("primary"),
             "seeds": dict(_seeds(block, workload)),
             "inputs": {name: self._fingerprints.of(name, self._catalog) for name in self._sources(workload)},
@@ -130,7 +134,8 @@ class Manifests:
     def _about_run(self) -> dict[str, Any]:
         given = self._run_params
         asked = {key: given[key] for key in ASKED if given.get(key)}
-        return {"id": given["run_id"], "env": given["env"], "asked": asked, "nodes": {}, "error": None}
+        about = {"id": given["run_id"], "env": given["env"], "asked": asked, "process": this_process()}
+        return about | {"nodes": {}, "error": None}
 
     def _write(self, workload: str, status: str) -> None:
         book, now = self._book(workload), datetime.now(UTC)

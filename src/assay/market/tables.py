@@ -54,6 +54,8 @@ LEDGER = {
     "turnover": pl.Float64,
     "fees": pl.Float64,
     "slippage": pl.Float64,
+    "impact": pl.Float64,
+    "borrow": pl.Float64,
     "funding": pl.Float64,
     "gross": pl.Float64,
     "pnl": pl.Float64,

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,22 +12,30 @@ from pydantic import Field
 from assay.market.backtest import (
     BacktestSetup,
     Floats,
+    Holding,
+    Limits,
     Policy,
     bars_per_year,
     buy_and_hold,
     performance,
     portfolio,
     run_ledger,
-    sides,
     traded_bars,
 )
+from assay.market.backtest.benchmarks import Entries, always_flat, random_entries
+from assay.market.backtest.breakdown import by_entity, episodes, monthly
+from assay.market.backtest.intervals import Returns, block_length, equity_band, sharpe_intervals
+from assay.market.backtest.optimise import CHOICE, policy_book, policy_told
+from assay.market.backtest.sizing import Setting
+from assay.market.backtest.stress import break_even, capacity, stress
 from assay.market.costs import Costs, Funding, check_funding
 from assay.market.parameters import Parameters
 from assay.market.plan import Plan
-from assay.market.significance import BootstrapRule, optimal_block, sharpe_interval
+from assay.market.significance import BootstrapRule
 from assay.market.tables import KEY, stack_by_model
 
 BUY_AND_HOLD = "buy and hold"
+ALWAYS_FLAT = "always flat"
 CURVE_POINTS = 600
 DIGITS = 12  # decimals kept of a net return in the trial ledger
 
@@ -37,20 +46,38 @@ class BacktestRule(Parameters):
     Attributes:
         costs: Cost of trading.
         funding: Cost of holding.
-        policy: When a prediction becomes a position.
-        seed: Seed of the resamples behind the interval of the Sharpe ratio.
-        confidence: Probability that the interval of the Sharpe ratio covers the truth.
+        policy: When a prediction becomes a position, and how large it is.
+        holding: ``horizon`` holds every position for the horizon of the labels, ``label_end`` until its label ends.
+        limits: How much may be held.
+        capital: Capital of the whole book in the quote currency, for impact, lots and capacity; None = not stated.
+        seed: Seed of the resamples behind intervals, and of the random entries.
+        confidence: Probability that an interval covers the truth.
     """
 
     costs: Costs
     funding: Funding = Funding(kind="none")
     policy: Policy = Policy()
+    holding: Holding = "horizon"
+    limits: Limits = Limits()
+    capital: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     seed: int = 0
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
 
     def setup(self, plan: Plan) -> BacktestSetup:
         """What the ledger needs: horizon and execution are those of the labels."""
-        return BacktestSetup(plan.horizon, plan.execution, self.costs, self.funding)
+        return BacktestSetup(
+            horizon=plan.horizon,
+            execution=plan.execution,
+            costs=self.costs,
+            funding=self.funding,
+            holding=self.holding,
+            limits=self.limits,
+            capital=self.capital,
+        )
+
+    def resampled(self) -> BootstrapRule:
+        """How intervals are resampled."""
+        return BootstrapRule(seed=self.seed, confidence=self.confidence)
 
 
 def simulate(
@@ -66,44 +93,67 @@ def simulate(
         settlements: Funding settlements where positions pay funding.
 
     Returns:
-        Ledger with the column ``model`` first; sorted by model in the order of ``oos``, entity, time.
+        Ledger with the column ``model`` first; sorted by model in the order of ``oos``, entity, time. Where the policy
+        is optimised it has the column ``choice``, see ``optimise.policy_book``.
 
     Raises:
         DataError: Funding is required but not covered, or a decision has no bar.
     """
-    setup = rule.setup(plan)
-    decided = oos.with_columns(sides(oos, plan.kind, rule.policy)).select("model", "entity", "time", "side")
-    by_model = {str(key[0]): part.drop("model") for key, part in decided.partition_by("model", as_dict=True).items()}
-    books = {name: run_ledger(bars, part, setup=setup, settlements=settlements) for name, part in by_model.items()}
-    first = next(iter(by_model.values()))
-    books[BUY_AND_HOLD] = buy_and_hold(bars, first, setup=setup, settlements=settlements)
+    keep = partial(run_ledger, bars, setup=rule.setup(plan), settlements=settlements)
+    setting = Setting(plan.kind, plan.horizon, bars["time"].filter(bars["time"] < oos["time"].min()))
+    parts = oos.partition_by("model", as_dict=True, include_key=False)
+    books = {str(key[0]): policy_book(part, rule.policy, setting, keep=keep) for key, part in parts.items()}
+    first = next(iter(parts.values()))
+    held = buy_and_hold(bars, first, setup=rule.setup(plan), settlements=settlements)
+    unchosen = [pl.lit(0, dtype=pl.Int16).alias(CHOICE)] if rule.policy.optimise else []
+    books[BUY_AND_HOLD] = held.with_columns(unchosen)
     return stack_by_model(books)
 
 
 def measure(
     bars: pl.DataFrame, ledger: pl.DataFrame, plan: Plan, *, rule: BacktestRule, settlements: pl.DataFrame | None
 ) -> dict[str, Any]:
-    """Say what every model earned after costs, and what was assumed.
+    """Say what every model earned after costs, what it is held against, and what was assumed.
 
     Args:
         bars: Bars of all entities.
         ledger: Ledger of all models.
         plan: Plan of the head.
-        rule: Costs, and how the intervals are drawn.
+        rule: Costs and policy, and how the intervals are drawn.
         settlements: Funding settlements where positions pay funding.
 
     Returns:
-        ``models``: per model ``performance`` (see ``backtest.performance``; ``sharpe`` with its block-bootstrap
-        interval; ``timing_sharpe``, what is left of it without drift: the mean of (position - its mean) * (return - its
-        mean) less costs, over the same deviation) and ``curve``: ``time, equity, drawdown``, at most 600 points.
+        ``models``: per model, and for ``buy and hold`` and ``always flat``:
+
+        - ``performance``: see ``backtest.performance``; ``sharpe`` with its block-bootstrap interval;
+          ``timing_sharpe``, what is left of it without drift: the mean of (position - its mean) * (return - its mean)
+          less costs, over the same deviation.
+        - ``curve``: ``time, equity, drawdown, low, high`` (pointwise band of the equity), at most 600 points.
+        - ``monthly``, ``by_entity``, ``episodes``: see ``backtest.breakdown``.
+        - ``stress``, ``break_even_bp``, ``capacity``: see ``backtest.stress``.
+        - ``random``: see ``backtest.random_entries``; ``policy``: see ``optimise.policy_told``; None for the two books
+          that no model decides.
+
         ``costs``: those of the rule. ``funding``: one sentence on what was assumed on the bars of the ledger.
 
     Raises:
         DataError: Funding is required but not covered.
     """
-    excess = _timing_returns(ledger)
+    books = {str(key[0]): part for key, part in ledger.partition_by("model", as_dict=True, maintain_order=True).items()}
+    market, excess = books[BUY_AND_HOLD], _timing_returns(ledger)
+    books[ALWAYS_FLAT] = always_flat(market)
+    portfolios = {name: portfolio(book) for name, book in books.items()}
+    returns = {name: _returns(book, excess.get(name), plan.horizon) for name, book in portfolios.items()}
+    sharpes = sharpe_intervals(returns, rule=rule.resampled())
+    told = {}
+    for name, whole in portfolios.items():
+        figures = performance(whole, bars_per_year=returns[name].bars_per_year) | sharpes[name]
+        told[name] = {"performance": figures, "curve": _curve(whole, returns[name], rule)}
+        told[name] |= _taken_apart(books[name], whole, plan, rule) | {"random": None, "policy": None}
+        if name not in (BUY_AND_HOLD, ALWAYS_FLAT):
+            told[name] |= _decided(books[name], market, plan, rule)
     return {
-        "models": {name: _measured(book, excess[name], plan, rule) for name, book in _portfolios(ledger).items()},
+        "models": told,
         "costs": rule.costs.model_dump(mode="json"),
         "funding": check_funding(traded_bars(bars, ledger), settlements, rule.funding),
     }
@@ -153,27 +203,43 @@ def _timing_returns(ledger: pl.DataFrame) -> dict[str, Floats]:
     return {str(key[0]): part["excess"].to_numpy() for key, part in parts.items()}
 
 
-def _measured(book: pl.DataFrame, excess: Floats, plan: Plan, rule: BacktestRule) -> dict[str, Any]:
-    year, net = bars_per_year(book["time"]), book["ret"].to_numpy()
-    resampled = BootstrapRule(seed=rule.seed, confidence=rule.confidence)
-
-    def sharpe(returns: Floats) -> dict[str, float | None]:
-        block = optimal_block([returns], horizon=plan.horizon)
-        return sharpe_interval(returns, bars_per_year=year, block=block, rule=resampled, risk=net)
-
-    told = {"sharpe": sharpe(net), "timing_sharpe": sharpe(excess)}
-    return {"performance": performance(book, bars_per_year=year) | told, "curve": _curve(book)}
+def _returns(book: pl.DataFrame, excess: Floats | None, horizon: int) -> Returns:
+    net = book["ret"].to_numpy()
+    timing = np.zeros(len(net)) if excess is None else excess
+    return Returns(net, timing, bars_per_year(book["time"]), block_length(net, timing, horizon=horizon))
 
 
-def _curve(book: pl.DataFrame) -> dict[str, list[Any]]:
+def _taken_apart(ledger: pl.DataFrame, book: pl.DataFrame, plan: Plan, rule: BacktestRule) -> dict[str, Any]:
+    """Where a book earned, and what is left of it at other costs."""
+    year = bars_per_year(book["time"])
+    return {
+        "monthly": monthly(book),
+        "by_entity": by_entity(ledger, bars_per_year=year),
+        "episodes": episodes(book, horizon=plan.horizon),
+        "stress": stress(book, bars_per_year=year),
+        "break_even_bp": break_even(book),
+        "capacity": capacity(book, rule.capital),
+    }
+
+
+def _decided(ledger: pl.DataFrame, market: pl.DataFrame, plan: Plan, rule: BacktestRule) -> dict[str, Any]:
+    """How a model's positions were decided, and how others with the same trades fared."""
+    drawn = Entries(plan.horizon, rule.seed, bars_per_year(ledger["time"]))
+    told = policy_told(ledger, rule.policy, plan.receipts)
+    return {"random": random_entries(ledger, market, drawn=drawn), "policy": told}
+
+
+def _curve(book: pl.DataFrame, returns: Returns, rule: BacktestRule) -> dict[str, list[Any]]:
     equity = book["equity"].to_numpy()
     drawdown = equity - np.maximum.accumulate(np.maximum(equity, 1.0))
     shown = np.unique(np.linspace(0, len(equity) - 1, min(CURVE_POINTS, len(equity))).astype(int))
-    times = book["time"].gather(shown)
+    low, high = equity_band(returns.net, shown, block=returns.block, rule=rule.resampled())
     return {
-        "time": [time.isoformat() for time in times],
+        "time": [time.isoformat() for time in book["time"].gather(shown)],
         "equity": equity[shown].tolist(),
         "drawdown": drawdown[shown].tolist(),
+        "low": low.tolist(),
+        "high": high.tolist(),
     }
 
 

@@ -1,5 +1,6 @@
 """Models held against their baselines: the strongest baseline decides, and a table for CSV."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,23 @@ def _differences(view: HeadView, model: str, metric: str) -> list[tuple[str, dic
     return [(baseline, metrics[metric]) for baseline, metrics in view.model(model)["versus"].items()]
 
 
+def contest_ranks(contest: Mapping[str, Any]) -> dict[str, int]:
+    """Rank the models of a contest by their mean loss, the smallest first; without one a model comes last.
+
+    Args:
+        contest: The contest of a head.
+
+    Returns:
+        Rank from 1 per model, in that order.
+    """
+
+    def loss(name: str) -> tuple[float, str]:
+        found = contest["models"][name]["mean_loss"]
+        return (found if is_number(found) else float("inf"), name)
+
+    return {name: rank for rank, name in enumerate(sorted(contest["models"], key=loss), start=1)}
+
+
 def comparison_table(facts: "ReportFacts") -> "pl.DataFrame":
     """Lay all metrics of all models out as one long table.
 
@@ -74,8 +92,9 @@ def comparison_table(facts: "ReportFacts") -> "pl.DataFrame":
     Returns:
         Grain: head, model, metric. Columns: ``role`` (model, ensemble, baseline or volatility_only), ``value`` with its
         interval ``low``, ``high`` on the common folds, ``full_span``, ``fold_mean``, ``fold_std``, and the strongest
-        ``baseline`` with ``difference`` (model minus baseline), ``difference_low``, ``difference_high``. Null where
-        undefined.
+        ``baseline`` with ``difference`` (model minus baseline), ``difference_low``, ``difference_high``; the same for
+        every metric of a model: its ``rank`` by the loss of the contest, ``mcs_p`` and whether it is ``inside`` the
+        model confidence set. Null where undefined.
     """
     import polars as pl
 
@@ -85,6 +104,9 @@ def comparison_table(facts: "ReportFacts") -> "pl.DataFrame":
         **dict.fromkeys(numbers, pl.Float64),
         "baseline": pl.String,
         **dict.fromkeys(("difference", "difference_low", "difference_high"), pl.Float64),
+        "rank": pl.Int64,
+        "mcs_p": pl.Float64,
+        "inside": pl.Boolean,
     }
     views = [head_view(facts, name) for name in facts.heads]
     rows = [_row(view, model, metric) for view in views for model in view.models for metric in view.metrics]
@@ -98,4 +120,12 @@ def _row(view: HeadView, model: str, metric: str) -> list[object]:
     versus = strongest(view, model, metric)
     against = [versus.baseline, versus.difference, versus.low, versus.high] if versus else [None] * 4
     interval = [estimate[name] for name in ("value", "low", "high")]
-    return [view.name, model, view.part(model), metric, *interval, *spread, *against]
+    return [view.name, model, view.part(model), metric, *interval, *spread, *against, *_place(view, model)]
+
+
+def _place(view: HeadView, model: str) -> list[object]:
+    contest = view.facts.contest
+    if model not in contest["models"]:
+        return [None] * 3
+    found = contest["models"][model]
+    return [contest_ranks(contest)[model], found["mcs_p"], found["inside"]]

@@ -22,6 +22,7 @@ _EVALUATION = (
     "metric_info",
     "models",
     "skill",
+    "breakdown",
 )
 _MODEL = ("role", "metrics", "full_span", "folds", "fold_mean", "fold_std", "versus")
 _SHAPES = {"classification": ("confusion", "roc"), "regression": ("scatter", "residuals")}
@@ -219,4 +220,7 @@ _ROWS: dict[str, tuple[str, ...]] = {
     "audited features": ("name", "verdict", "failures", "ic", "delayed_ic", "null_ic", "needed_warm_up"),
     "failures": ("test", "said"),
     "wanted": ("name", "unit", "wanted", "found", "low", "high", "status", "trivial", "note"),
+    "rules": ("name", "said", "holds"),
+    "pairs": ("model", "rival", "difference", "dm", "p", "said"),
+    "breakdown": ("name", "rows", "timestamps", "ic", "accuracy"),
 }

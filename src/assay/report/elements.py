@@ -21,6 +21,7 @@ class Cell:
         hint: Explanation on hover.
         mark: Style: ``win``, ``quiet``, ``text`` (left aligned), ``code``, or a status such as ``pass``.
         heat: Strength of the background between 0 and 1.
+        link: Where the text leads to, relative to the page.
     """
 
     text: str
@@ -28,6 +29,7 @@ class Cell:
     hint: str = ""
     mark: str = ""
     heat: float = 0.0
+    link: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """What a report is built from: plain values out of the JSON datasets, checked once at the door."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -16,10 +18,30 @@ from assay.report.contract import (
     known,
     need,
 )
+from assay.report.contract_evidence import (
+    check_breakdown,
+    check_contest,
+    check_null,
+    check_seeds,
+    check_significance,
+)
 from assay.report.contract_stages import check_calibration, check_ensembles, check_explanation, check_search
 
 Facts = Mapping[str, Any]
 LEVELS: tuple[Level, ...] = get_args(Level)
+_DIGITS = 12  # of a hash on the page
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What every figure carries: the ``run`` that made it, and one hash of all the ``data`` it read."""
+
+    run: str
+    data: str
+
+    def __str__(self) -> str:
+        """Write both in one line."""
+        return f"run {self.run} · data {self.data}"
 
 
 @dataclass(frozen=True)
@@ -58,6 +80,11 @@ class HeadFacts:
         explanation: Per model the features by mean size of their SHAP values, fold by fold.
         shap_sample: Grain model, row, feature: ``value`` and ``shap``; at most 400 rows of one model.
         left_out: Models of the head that took part in no fit, with the reason.
+        contest: The models held against each other: the set of those that cannot be told from the best, and tests of
+            the best against its reference.
+        significance: What is left of each Sharpe ratio after all that was ever tried; empty on a head that is not
+            traded.
+        seeds: The declared model fitted again from other seeds; its ``model`` is None where nothing was.
 
     Raises:
         DataError: Something that the page shows is missing.
@@ -88,6 +115,9 @@ class HeadFacts:
     explanation: Facts
     shap_sample: Sequence[Facts]
     left_out: Mapping[str, str]
+    contest: Facts
+    significance: Facts
+    seeds: Facts
 
     def __post_init__(self) -> None:
         """Refuse facts that are not whole."""
@@ -95,6 +125,7 @@ class HeadFacts:
         models = self.evaluation["models"]
         if self.traded:
             check_backtest(self.backtest, [name for name in models if models[name]["role"] != "volatility_only"])
+            check_significance(self.significance, models)
         need(
             "label_manifest",
             self.label_manifest,
@@ -117,6 +148,9 @@ class HeadFacts:
         check_ensembles(self.ensembles, models)
         check_calibration(self.calibration, self.kind, models)
         check_explanation(self.explanation, self.shap_sample)
+        check_breakdown(self.evaluation)
+        check_contest(self.contest, models)
+        check_seeds(self.seeds, models)
 
 
 @dataclass(frozen=True)
@@ -125,7 +159,8 @@ class ReportFacts:
 
     Attributes:
         workload: Name of the workload.
-        verdict: ``level`` (one of ``LEVELS``), ``headline``, ``reasons`` (``about`` and ``said``), ``wanted`` levels.
+        verdict: ``level`` (one of ``LEVELS``), ``headline``, ``reasons`` (``about`` and ``said``), ``wanted`` levels,
+            and the written ``rules`` in their order (``name``, ``said``, and whether each ``holds``; None: not known).
         primary: The declared ``head``, ``model`` and ``metric``; everything else is exploratory.
         notes: Sentences a reader must know before any number.
         heads: Facts per head.
@@ -135,6 +170,7 @@ class ReportFacts:
         audit: The leak audit in whole: ``verdict``, what is ``said`` about it, whether a FAIL is ``allowed``, its
             ``tests`` and what they found about ``features``.
         manifest: ``facts`` (hashes, seeds, packages) and ``run`` (id, clock).
+        null_calibration: How often the same rules found evidence where there was none; None where nobody looked.
 
     Raises:
         DataError: The verdict level is unknown, the primary names a head, model or metric that is not there, or
@@ -151,6 +187,7 @@ class ReportFacts:
     quality: Facts
     audit: Facts
     manifest: Facts
+    null_calibration: Facts | None
 
     def __post_init__(self) -> None:
         """Refuse facts that contradict themselves or are not whole."""
@@ -160,6 +197,8 @@ class ReportFacts:
         need("quality", self.quality, ("entities", "notes"))
         need("manifest", self.manifest, ("facts", "run"))
         need("run of the manifest", self.manifest["run"], ("id",))
+        need("facts of the manifest", self.manifest["facts"], ("inputs",))
+        check_null(self.null_calibration)
         for thing in ("features", "disabled"):
             check_rows(thing, self.catalogue[thing])
         check_rows("entities", self.quality["entities"])
@@ -169,10 +208,16 @@ class ReportFacts:
         """The head of the declared primary."""
         return self.heads[self.primary["head"]]
 
+    @property
+    def provenance(self) -> Provenance:
+        """The run, and one hash over the hashes of all its inputs."""
+        inputs = json.dumps(self.manifest["facts"]["inputs"], sort_keys=True).encode()
+        return Provenance(str(self.manifest["run"]["id"]), hashlib.sha256(inputs).hexdigest()[:_DIGITS])
+
     def _check_verdict(self) -> None:
-        need("verdict", self.verdict, ("level", "headline", "reasons", "wanted"))
+        need("verdict", self.verdict, ("level", "headline", "reasons", "wanted", "rules"))
         known("verdict.level", self.verdict["level"], LEVELS[-1:] if self.audit["verdict"] == "FAIL" else LEVELS)
-        for thing in ("reasons", "wanted"):
+        for thing in ("reasons", "wanted", "rules"):
             check_rows(thing, self.verdict[thing])
         need("primary", self.primary, ("head", "model", "metric"))
         known("primary.head", self.primary["head"], self.heads)

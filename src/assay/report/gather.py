@@ -36,8 +36,9 @@ def head_findings(
         labels: Its labels table, for the class shares of each fold.
         primary: The declared claim, which decides whose explanation is shown.
         told: ``metrics``, ``label_manifest``, ``importance``, ``fits``, ``best_params``, ``model_index``,
-            ``inner_trials``, ``ensembles``, ``calibration``, ``explanation``, ``shap_values``, ``left_out``; of a head
-            that is traded also ``backtest`` and ``outer_trials``.
+            ``inner_trials``, ``ensembles``, ``calibration``, ``explanation``, ``shap_values``, ``left_out``,
+            ``contest`` and ``seeds``; of a head that is traded also ``backtest``, ``outer_trials`` and
+            ``significance``.
 
     Returns:
         The fields of ``HeadFacts``; ``fits`` are those of models, ensembles and calibration. Of a head that takes no
@@ -65,6 +66,8 @@ def head_findings(
         "fits": [*told["fits"], *told["ensembles"]["fits"], *told["calibration"]["fits"]],
         "shap_sample": shap_sample(told["shap_values"], told["explanation"], _explained(told, fixed.head, primary)),
         **{name: told[name] for name in ("ensembles", "calibration", "explanation", "left_out")},
+        # one that is missing is refused, by its name, where the facts are made
+        **{name: told.get(name, {}) for name in ("contest", "seeds", "significance")},
         **_money(told),
     }
 
@@ -128,7 +131,7 @@ def report_facts(workload: str, *, summary: Document, about: Document, findings:
     Args:
         workload: Name of the workload.
         summary: Verdict, declared primary, and the leak audit in whole.
-        about: ``quality``, ``catalogue``, ``manifest`` and ``replay``.
+        about: ``quality``, ``catalogue``, ``manifest``, ``replay``, and ``null_calibration`` where there is one.
         findings: Findings of every head.
     """
     heads = {name: HeadFacts(**found) for name, found in taking_part(findings).items()}
@@ -143,6 +146,7 @@ def report_facts(workload: str, *, summary: Document, about: Document, findings:
         quality=about["quality"],
         audit=summary["audit"],
         manifest=about["manifest"],
+        null_calibration=about.get("null_calibration"),
     )
 
 

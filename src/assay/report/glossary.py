@@ -74,4 +74,30 @@ GLOSSARY = {
     "patience": "Number of trials without a better one after which the search stops.",
     "profile": "How much a run does: quick leaves out slow models and searches little, full does everything.",
     "trivial": "A level that a naive forecast reaches as well; reaching it proves nothing.",
+    "PSR": "Probabilistic Sharpe ratio: the probability that the true Sharpe ratio is above zero, given the length of "
+    "the record and how skewed and heavy-tailed its returns are (Bailey and Lopez de Prado 2012).",
+    "DSR": "Deflated Sharpe ratio: the same, but above what the best of everything ever tried would show by luck alone "
+    "(Bailey and Lopez de Prado 2014).",
+    "PBO": "Probability of backtest overfitting: how often what is best on one half of the time is below the middle on "
+    "the other; without skill about one half (Bailey and others 2017).",
+    "configuration": "One way to trade that had an out-of-sample result: model, parameters, rules. Running it again is "
+    "no new one.",
+    "confidence set": "The models that cannot be told from the best one at the stated level; the best is inside with "
+    "that probability (Hansen, Lunde and Nason 2011).",
+    "SPA": "Test whether the best of several models beats the reference, with all of them counted (Hansen 2005).",
+    "StepM": "Which of several models beat the reference, with all tests counted (Romano and Wolf 2005).",
+    "Diebold-Mariano": "Test whether two forecasts have the same mean loss (Diebold and Mariano 1995).",
+    "Pesaran-Timmermann": "Test whether calls have the right sign more often than calls as one-sided as these would "
+    "without skill (Pesaran and Timmermann 1992).",
+    "loss": "What a forecast is fined for each row; here minus the score times the return that followed, so that the "
+    "mean loss is minus the IC.",
+    "seed": "Starting point of the random numbers of a fit; another one gives another model of the same recipe.",
+    "regime": "A stretch of time of one kind, such as calm or wild, by what was known then.",
+    "trend": "Sign and size of the return of the bars before the decision, in three classes.",
+    "null check": "The whole pipeline run where there is nothing to find, to see how often it claims to have found "
+    "something.",
+    "power": "How often the rules say evidence where there is a signal of a stated size.",
+    "family-wise": "Counted over everything that is tested together: at most so many reports in which anything false "
+    "is claimed.",
+    "episode": "A stretch of time in which a score is active, far enough from the next to be independent of it.",
 }

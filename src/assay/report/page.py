@@ -3,17 +3,20 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
 from assay.report.elements import Block
-from assay.report.facts import ReportFacts
+from assay.report.facts import Provenance, ReportFacts
 from assay.report.format import opening, percent, prose, slug, title
 from assay.report.glossary import GLOSSARY
 from assay.report.sections.audit import audit_block
+from assay.report.sections.breakdown import breakdown_block
 from assay.report.sections.calibration import calibration_block
 from assay.report.sections.classes import class_block
+from assay.report.sections.contest import contest_block
 from assay.report.sections.costs import cost_block
 from assay.report.sections.coverage import coverage_block
 from assay.report.sections.ensembles import ensemble_block
@@ -23,10 +26,13 @@ from assay.report.sections.folds import fold_block
 from assay.report.sections.hero import hero
 from assay.report.sections.importance import importance_block
 from assay.report.sections.models import model_comparison
+from assay.report.sections.null_check import null_block
 from assay.report.sections.quality import quality_block
 from assay.report.sections.regression import regression_block
 from assay.report.sections.run import run_block
+from assay.report.sections.seeds import seed_block
 from assay.report.sections.selection import selection_block
+from assay.report.sections.significance import significance_block
 from assay.report.sections.skill import skill_block
 from assay.report.sections.splits import split_block
 from assay.report.sections.tuning import tuning_block
@@ -38,10 +44,14 @@ if TYPE_CHECKING:
 
 _HEAD_SECTIONS: tuple[Callable[[HeadView], Block], ...] = (
     model_comparison,
+    contest_block,
     ensemble_block,
     skill_block,
+    seed_block,
     cost_block,
+    significance_block,
     fold_block,
+    breakdown_block,
     class_block,
     calibration_block,
     regression_block,
@@ -78,13 +88,13 @@ def build_report(facts: ReportFacts) -> str:
         DataError: The facts contradict themselves (raised when they are made).
     """
     return (
-        environment()
+        environment(facts.provenance)
         .get_template("page.html")
         .render(
             workload=title(facts.workload),
             hero=hero(facts),
             wanted=wanted_block(facts),
-            audit=audit_block(facts),
+            checks=[audit_block(facts), null_block(facts)],
             chapters=[_chapter(facts, name) for name in _order(facts)],
             absent={title(name): opening(prose(reason)) for name, reason in facts.absent.items()},
             appendix=[quality_block(facts), feature_block(facts)],
@@ -95,8 +105,12 @@ def build_report(facts: ReportFacts) -> str:
     )
 
 
-def environment() -> "Environment":
-    """Return the template environment: autoescape on, undefined names are errors."""
+def environment(provenance: Provenance | None = None) -> "Environment":
+    """Return the template environment: autoescape on, undefined names are errors, figures carry where they are from.
+
+    Args:
+        provenance: The run and the data that every figure names; None on a page about several runs.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     found = Environment(
@@ -106,7 +120,8 @@ def environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters.update(explain=explain, slug=slug)
+    found.filters.update(explain=explain, slug=slug, signed=partial(signed, provenance=provenance))
+    found.globals["provenance"] = provenance
     return found
 
 
@@ -118,6 +133,22 @@ def _chapter(facts: ReportFacts, name: str) -> Chapter:
     view = head_view(facts, name)
     blocks = [block for section in _HEAD_SECTIONS if not (block := section(view)).empty]
     return Chapter(view.slug, title(name), view.facts.kind, view.declared, blocks)
+
+
+def signed(svg: Markup, *, provenance: Provenance | None) -> Markup:
+    """Write into a drawing which run and which data it is from, so that a copy of it can be traced.
+
+    Args:
+        svg: A drawing.
+        provenance: Where it is from; None leaves the drawing as it is.
+
+    Returns:
+        The drawing with a ``metadata`` element, which is not shown and not read aloud.
+    """
+    if provenance is None:
+        return svg
+    opened, rest = svg.split(">", 1)
+    return Markup("{}><metadata>{}</metadata>{}").format(Markup(opened), provenance, Markup(rest))  # noqa: S704
 
 
 def explain(text: str, glossary: Mapping[str, str] = GLOSSARY) -> Markup:

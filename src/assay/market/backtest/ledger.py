@@ -1,34 +1,14 @@
 """A vectorised ledger of overlapping tranches after costs."""
 
-from dataclasses import dataclass
-
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from assay.market.costs import BP, Costs, Funding, funding_schedule
-from assay.market.errors import DataError
-from assay.market.execution import Execution
-from assay.market.tables import CLASSES
-
-Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class BacktestSetup:
-    """What the ledger needs to know besides bars and decisions.
-
-    Attributes:
-        horizon: Bars a tranche is held; that of the labels.
-        execution: Delay and price field of fills; that of the labels.
-        costs: Cost of trading.
-        funding: Cost of holding.
-    """
-
-    horizon: int
-    execution: Execution
-    costs: Costs
-    funding: Funding
+from assay.market.backtest.accounts import Book, keep_accounts
+from assay.market.backtest.limits import scale_of, whole_lots
+from assay.market.backtest.orders import Orders, place_orders
+from assay.market.backtest.setup import BacktestSetup
+from assay.market.backtest.tape import Floats, Tape
+from assay.market.costs import liquidity
 
 
 def traded_bars(bars: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
@@ -42,35 +22,43 @@ def run_ledger(
 ) -> pl.DataFrame:
     """Keep the books of every entity, bar by bar.
 
-    A decision at t opens a tranche of fixed quantity ``side / (horizon * price)`` at row t + delay and closes it
-    ``horizon`` rows later, so a tranche earns ``side * forward_return / horizon`` of the entity's capital. Tranches are
-    netted before they trade. What is still open at the last bar of an entity is closed there and pays its cost. A fill
-    whose price field is null is made at the close of that bar. With ``price: open`` a row is valued at the open of its
-    bar. Funding is paid at settlements inside (previous time, time] on the position held during that bar, valued at
-    its close. Notional is fixed: gains are not reinvested.
+    A decision at t opens a tranche of fixed quantity ``weight / (horizon * price)`` at row t + delay and closes it
+    ``horizon`` rows later, so a tranche earns ``weight * forward_return / horizon`` of the entity's capital. Tranches
+    are netted before they trade. What is still open at the last bar of an entity is closed there and pays its cost. A
+    fill whose price field is null is made at the close of that bar. With ``price: open`` a row is valued at the open of
+    its bar. Notional is fixed: gains are not reinvested.
+
+    With ``holding: label_end`` a tranche leaves earlier: at the first row at or after ``exit`` (with ``price: open`` at
+    the first open after it), or, where ``exit_return`` is given, inside that bar at ``entry * (1 + exit_return)``, as an
+    order resting at a barrier does; such an exit is not netted with other trades.
+
+    Limits scale all tranches of an entity alike. Funding is paid at settlements inside (previous time, time] on the
+    position held during that bar, and borrow cost on a short one for the time between, both valued at its close.
 
     Args:
         bars: Bars, sorted by entity and time.
-        decisions: ``entity, time, side``; a bar without a decision opens nothing.
-        setup: Horizon, execution and costs.
+        decisions: ``entity, time, weight`` (signed share of the entity's capital; beyond 1 is leverage), with
+            ``holding: label_end`` also ``exit`` (null = after the horizon) and, if orders rest at barriers,
+            ``exit_return`` (simple return of the price from entry to exit; null = at the price of the row). A bar
+            without a decision opens nothing.
+        setup: Horizon, execution, costs and limits.
         settlements: Funding settlements, see ``funding_schedule``.
 
     Returns:
         Ledger: ``entity, time, position`` (signed share of the entity's capital at the row's price, held into the next
-        bar), ``turnover, fees, slippage, funding, gross, pnl`` (shares of the entity's capital), ``equity``
-        (1 + cumulative pnl). Grain of ``traded_bars``; no nulls.
+        bar), ``turnover, fees, slippage, impact, borrow, funding, gross, pnl`` (shares of the entity's capital),
+        ``equity`` (1 + cumulative pnl). Grain of ``traded_bars``; no nulls.
 
     Raises:
-        DataError: A decision has no bar, is there twice or has another side than -1, 0, 1; or funding is required but
-            not covered.
+        DataError: A decision has no bar, is there twice, has no finite weight, leaves before it enters or at a price
+            that its bar has not traded at; funding is required but not covered; or impact cannot be priced.
+        ConfigurationError: A lot is unknown or not positive.
     """
-    _check_decisions(bars, decisions)
-    rows = _priced(bars, decisions, setup.execution).join(
-        decisions.select("entity", "time", "side"), on=["entity", "time"], how="left", maintain_order="left"
-    )
-    rows = rows.with_columns(q=_tranches(rows, setup))
-    traded = (pl.col("q") - pl.col("q").shift(1, fill_value=0.0)).abs() * pl.col("price")
-    return _book(rows.with_columns(turnover=traded.over("entity")), setup=setup, settlements=settlements)
+    if "weight" not in decisions.columns:
+        decisions = decisions.with_columns(weight=pl.col("side").cast(pl.Float64))
+    tape = _tape(bars, decisions, setup)
+    book = _book(tape, place_orders(tape, decisions, setup), setup)
+    return keep_accounts(tape, book, setup=setup, settlements=settlements)
 
 
 def buy_and_hold(
@@ -80,11 +68,11 @@ def buy_and_hold(
 
     Same rows, prices, funding and fixed notional as ``run_ledger``: every bar earns its simple return on the same
     notional, so the total is the sum of the simple returns, not the price change. Only the entry pays; the position is
-    brought back to its notional without cost and stays open, which favours this benchmark.
+    brought back to its notional without cost and stays open, which favours this benchmark. No limit holds for it.
 
     Args:
         bars: Bars, sorted by entity and time.
-        decisions: The decisions of the ledger to compare with; their sides are not read.
+        decisions: The decisions of the ledger to compare with; their weights are not read.
         setup: Execution and costs.
         settlements: Funding settlements, see ``funding_schedule``.
 
@@ -92,96 +80,52 @@ def buy_and_hold(
         Ledger, see ``run_ledger``.
 
     Raises:
-        DataError: Funding is required but not covered.
+        DataError: Funding is required but not covered, or impact cannot be priced.
     """
-    rows = _priced(bars, decisions, setup.execution)
-    age = pl.int_range(pl.len()).over("entity")
-    rows = rows.with_columns(
-        q=pl.when(age >= setup.execution.delay).then(1 / pl.col("price")).otherwise(0.0),
-        turnover=(age == setup.execution.delay).cast(pl.Float64),
-    )
-    return _book(rows, setup=setup, settlements=settlements)
+    tape = _tape(bars, decisions, setup)
+    age = np.arange(len(tape.times)) - tape.by_row(tape.first)
+    quantity = np.where(age >= setup.execution.delay, 1 / tape.price, 0.0)
+    book = Book(quantity, turnover=(age == setup.execution.delay).astype(np.float64))
+    return keep_accounts(tape, book, setup=setup, settlements=settlements)
 
 
-def _check_decisions(bars: pl.DataFrame, decisions: pl.DataFrame) -> None:
-    key = ["entity", "time"]
-    problems = {
-        "have no bar": decisions.join(bars, on=key, how="anti"),
-        "are there more than once": decisions.filter(pl.struct(key).is_duplicated()),
-        f"have a side that is none of {CLASSES}": decisions.filter(
-            ~pl.col("side").is_in(CLASSES).fill_null(value=False)
-        ),
-    }
-    for problem, rows in problems.items():
-        if rows.height:
-            raise DataError(
-                "decisions",
-                f"{rows.height} of {decisions.height} {problem}",
-                expected="one decision with a side of -1, 0 or 1 on an existing bar",
-                found="first: {} at {}, side {}".format(*rows.select(*key, "side").row(0)),
-                do="give the ledger the bars that the predictions were made on",
-            )
+def _tape(bars: pl.DataFrame, decisions: pl.DataFrame, setup: BacktestSetup) -> Tape:
+    known = liquidity(bars) if setup.charges_impact else bars
+    return Tape.of(traded_bars(known, decisions), setup.execution)
 
 
-def _priced(bars: pl.DataFrame, decisions: pl.DataFrame, execution: Execution) -> pl.DataFrame:
-    return traded_bars(bars, decisions).select(
-        "entity", "time", "close", price=pl.coalesce(execution.price, "close").cast(pl.Float64)
-    )
+def _book(tape: Tape, orders: Orders, setup: BacktestSetup) -> Book:
+    """What is held and traded: the tranches, scaled to the limits and rounded to lots."""
+    held, scale = _tranches(tape, orders, setup), _scale(tape, orders, setup)
+    quantity = held[0] * scale
+    if setup.limits.lot is not None:
+        quantity = whole_lots(tape, quantity, setup.limits, capital=setup.share(len(tape.first)))
+    quantity[tape.last] = 0.0
+    change = quantity - tape.before(quantity)
+    if not orders.has_resting:
+        return Book(quantity, np.abs(change) * tape.price)
+    # An exit inside the bar comes after the fills at its open and before those at its close.
+    left, size, worth = held[1:] * (scale if setup.at_open else tape.before(scale))
+    return Book(quantity, np.abs(change + left) * tape.price + size, inside=worth - left * tape.price)
 
 
-def _tranches(rows: pl.DataFrame, setup: BacktestSetup) -> pl.Series:
-    """Quantity held after the fills of each row: the sum of the last ``horizon`` orders of the entity."""
-    orders, age, last = rows.select(
-        order=pl.col("side").fill_null(0).shift(setup.execution.delay, fill_value=0).over("entity")
-        / (setup.horizon * pl.col("price")),
-        age=pl.int_range(pl.len()).over("entity"),
-        last=pl.col("entity").ne_missing(pl.col("entity").shift(-1)),
-    )
-    order, rank = orders.to_numpy(), age.to_numpy()
-    held: Floats = np.zeros(rows.height)
-    # Lag by lag and not by a running total: a closed tranche leaves no rounding dust behind.
-    for lag in range(min(setup.horizon, rows.height)):
-        held[lag:] += np.where(rank[lag:] >= lag, order[: rows.height - lag], 0.0)
-    return pl.Series(np.where(last.to_numpy(), 0.0, held))
+def _tranches(tape: Tape, orders: Orders, setup: BacktestSetup) -> Floats:
+    """Quantity after each row and what left inside its bar, see ``kernels.hold``."""
+    from assay.market.backtest.kernels import hold
+
+    held = np.zeros((4 if orders.has_resting else 1, len(tape.times)))
+    placed = np.stack([tape.price, orders.weight, orders.resting])
+    hold(tape.bounds, setup.walk, placed, orders.leave, held)
+    return held
 
 
-def _book(rows: pl.DataFrame, *, setup: BacktestSetup, settlements: pl.DataFrame | None) -> pl.DataFrame:
-    """Value quantity ``q`` and ``turnover`` of each row in money."""
-    q, price = pl.col("q"), pl.col("price")
-    before = pl.col("before")
-    during = before if setup.execution.price == "close" else q
-    return (
-        rows.with_columns(rate=_rates(rows, setup.funding, settlements))
-        .with_columns(before=q.shift(1, fill_value=0.0).over("entity"), last_price=price.shift(1).over("entity"))
-        .with_columns(
-            position=q * price,
-            funding=pl.col("rate") * during * pl.col("close"),
-            gross=before * (price - pl.col("last_price").fill_null(price)),
-        )
-        .with_columns(
-            fees=pl.col("turnover") * setup.costs.fee_bp * BP,
-            slippage=pl.col("turnover") * setup.costs.half_spread_bp * BP,
-        )
-        .with_columns(pnl=pl.col("gross") - pl.col("fees") - pl.col("slippage") - pl.col("funding"))
-        .select(
-            *("entity", "time", "position", "turnover", "fees", "slippage", "funding", "gross", "pnl"),
-            equity=1 + pl.col("pnl").cum_sum().over("entity"),
-        )
-    )
+def _scale(tape: Tape, orders: Orders, setup: BacktestSetup) -> Floats:
+    """The share of the tranches that the limits let the book hold after each row."""
+    from assay.market.backtest.kernels import expose
 
-
-def _rates(rows: pl.DataFrame, funding: Funding, settlements: pl.DataFrame | None) -> pl.Series:
-    """Sum of the funding rates settled inside (previous time, time] of each row."""
-    schedule = funding_schedule(rows, settlements, funding).select("entity", "rate", settled="time")
-    due = schedule.join_asof(
-        rows.select("entity", "time"),
-        left_on="settled",
-        right_on="time",
-        by="entity",
-        strategy="forward",
-        coalesce=False,
-        check_sortedness=False,
-    )
-    rates = due.drop_nulls("time").group_by("entity", "time", maintain_order=True).agg(pl.col("rate").sum())
-    joined = rows.select("entity", "time").join(rates, on=["entity", "time"], how="left", maintain_order="left")
-    return joined["rate"].fill_null(0.0)
+    planned = np.zeros(len(tape.times))
+    if not setup.limits.scales:
+        return planned + 1
+    placed = np.stack([tape.price, orders.weight, tape.close])
+    expose(tape.bounds, setup.walk, placed, orders.leave, planned)
+    return scale_of(tape, planned, setup.limits, setup.execution.delay)

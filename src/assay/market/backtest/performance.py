@@ -5,9 +5,11 @@ import numpy.typing as npt
 import polars as pl
 
 from assay.market.errors import DataError
+from assay.market.significance.sharpe import annualised_sharpe
 
 Floats = npt.NDArray[np.float64]
 YEAR_SECONDS = 365.25 * 86_400
+COSTS = ("fees", "slippage", "impact", "borrow", "funding")  # kinds of cost of a ledger: net = gross - all of them
 
 
 def portfolio(ledger: pl.DataFrame) -> pl.DataFrame:
@@ -20,11 +22,11 @@ def portfolio(ledger: pl.DataFrame) -> pl.DataFrame:
         ledger: Ledger of one model.
 
     Returns:
-        One row per time: ``time, ret, gross, fees, slippage, funding, turnover`` (shares of the capital), ``exposure``
-        (gross position, long plus short), ``equity`` (1 + cumulative ret, nothing reinvested).
+        One row per time: ``time, ret, gross, fees, slippage, impact, borrow, funding, turnover`` (shares of the
+        capital), ``exposure`` (gross position, long plus short), ``equity`` (1 + cumulative ret, nothing reinvested).
     """
     share = 1 / max(1, ledger["entity"].n_unique())
-    sums = {"ret": "pnl"} | {name: name for name in ("gross", "fees", "slippage", "funding", "turnover")}
+    sums = {"ret": "pnl"} | {name: name for name in ("gross", *COSTS, "turnover")}
     return (
         ledger.group_by("time", maintain_order=True)  # the order of a sum decides its last bits
         .agg(
@@ -47,9 +49,11 @@ def performance(portfolio: pl.DataFrame, *, bars_per_year: float) -> dict[str, f
         ``bars``; ``total_return`` (sum); ``annual_return`` (mean times bars per year); ``annual_volatility`` (sample
         standard deviation); ``sharpe`` (risk-free rate 0); ``sortino`` (annual return over the root mean square of the
         negative returns, annualised; Sortino and Price 1994); ``max_drawdown`` (<= 0, share of the notional, the start
-        counts as a peak) and ``max_drawdown_bars`` from its peak to recovery or the end; ``win_rate`` (share of winning
-        bars among bars with a result); ``profit_factor`` (gains over losses); ``turnover_per_year``; ``exposure`` (mean
-        gross position); totals ``gross, fees, slippage, funding``. None where undefined, never NaN.
+        counts as a peak) and ``max_drawdown_bars`` from its peak to recovery or the end; ``calmar`` (annual return over
+        the size of the deepest drawdown; Young 1991); ``lo_sharpe`` (the Sharpe ratio that allows for autocorrelation;
+        Lo 2002); ``win_rate`` (share of winning bars among bars with a result); ``profit_factor`` (gains over losses);
+        ``turnover_per_year``; ``exposure`` (mean gross position); totals ``gross`` and of every kind of cost: ``fees,
+        slippage, impact, borrow, funding``. None where undefined, never NaN.
 
     Raises:
         DataError: The portfolio has no rows.
@@ -60,11 +64,11 @@ def performance(portfolio: pl.DataFrame, *, bars_per_year: float) -> dict[str, f
     return {
         "bars": len(ret),
         **_risk_and_return(ret, bars_per_year),
-        **_drawdown(ret),
+        **_drawdown(ret, bars_per_year),
         **_wins(ret),
         "turnover_per_year": float(portfolio["turnover"].to_numpy().mean()) * bars_per_year,
         "exposure": float(portfolio["exposure"].to_numpy().mean()),
-        **{name: float(portfolio[name].sum()) for name in ("gross", "fees", "slippage", "funding")},
+        **{name: float(portfolio[name].sum()) for name in ("gross", *COSTS)},
     }
 
 
@@ -93,18 +97,21 @@ def _risk_and_return(ret: Floats, bars_per_year: float) -> dict[str, float | Non
         "annual_volatility": volatility,
         # A constant series has no risk to divide by; its computed deviation is rounding, not always exactly zero.
         "sharpe": annual / volatility if volatility and np.ptp(ret) > 0 else None,
+        "lo_sharpe": annualised_sharpe(ret, bars_per_year=bars_per_year),
         "sortino": annual / downside if downside else None,
     }
 
 
-def _drawdown(ret: Floats) -> dict[str, float | int | None]:
+def _drawdown(ret: Floats, bars_per_year: float) -> dict[str, float | int | None]:
     equity = np.concatenate(([0.0], ret.cumsum()))
     depth = equity - np.maximum.accumulate(equity)
     trough = int(depth.argmin())
     peak = int(np.flatnonzero(depth[: trough + 1] == 0)[-1])
     recovered = np.flatnonzero(depth[trough:] == 0)
     end = trough + int(recovered[0]) if len(recovered) else len(ret)
-    return {"max_drawdown": float(depth[trough]), "max_drawdown_bars": end - peak}
+    deepest = float(depth[trough])
+    calmar = float(ret.mean()) * bars_per_year / -deepest if deepest < 0 else None
+    return {"max_drawdown": deepest, "max_drawdown_bars": end - peak, "calmar": calmar}
 
 
 def _wins(ret: Floats) -> dict[str, float | None]:

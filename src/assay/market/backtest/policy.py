@@ -1,34 +1,83 @@
-"""When a prediction becomes a position."""
+"""When a prediction becomes a position, and how large it is."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any, Literal, Self
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
+from assay.market.backtest.sizing import Fixed, Setting, Sizing
 from assay.market.costs import BP
 from assay.market.errors import DataError
 from assay.market.parameters import Parameters
-from assay.market.workload import Kind
+
+Objective = Literal["sharpe", "net_return"]
+_SIZING: TypeAdapter[Sizing] = TypeAdapter(Sizing)
+
+
+class Search(Parameters):
+    """Which values of the sizing are tried, in every fold on the books of the folds before it.
+
+    Attributes:
+        grid: Values to try, by name of a field of the sizing; every combination is a candidate.
+        objective: What the candidate to follow has most of: ``sharpe`` (mean over deviation of the net returns per bar,
+            0 for a book that never moved) or ``net_return`` (their sum).
+    """
+
+    grid: dict[str, tuple[float, ...]] = Field(min_length=1)
+    objective: Objective = "sharpe"
+
+    def combinations(self) -> Iterator[dict[str, float]]:
+        """Every combination of values, the last field changing fastest."""
+        return (dict(zip(self.grid, values, strict=True)) for values in product(*self.grid.values()))
 
 
 class Policy(Parameters):
-    """When a prediction becomes a position.
+    """When a prediction becomes a position, and how large it is.
 
     Attributes:
-        min_edge_bp: Regression only: act when the predicted return exceeds this many basis points in size.
+        min_edge_bp: Regression only: a predicted return calls a side when it exceeds this many basis points in size.
+            Not read by ``rank_long_short``, which ranks all predictions.
+        sizing: Share of the capital that a call takes.
+        optimise: Values of the sizing chosen anew in every fold, on the books of earlier folds; None = as given.
     """
 
     min_edge_bp: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    sizing: Sizing = Fixed()
+    optimise: Search | None = None
+
+    @model_validator(mode="after")
+    def _candidates_are_sizings(self) -> Self:
+        """A grid with an unknown field or a value out of range fails before the first node runs."""
+        try:
+            self.candidates()
+        except ValidationError as error:
+            raise ValueError(f"optimise.grid: {error.errors()[0]['loc']} of the sizing: {error}") from error
+        return self
+
+    def candidates(self) -> list[Sizing]:
+        """The sizing as given, then every other one that the grid describes."""
+        found: list[Sizing] = [self.sizing]
+        for values in self.optimise.combinations() if self.optimise else ():
+            sizing = _SIZING.validate_python(self.sizing.model_dump() | values)
+            if sizing not in found:
+                found.append(sizing)
+        return found
 
 
-def sides(predictions: pl.DataFrame, kind: Kind, policy: Policy) -> pl.Series:
-    """Turn predictions into sides.
+def weights(predictions: pl.DataFrame, policy: Policy, sizing: Sizing, setting: Setting) -> pl.Series:
+    """Turn the predictions of one model into positions.
 
     Args:
-        predictions: Predictions table with ``y_pred``, a class (-1, 0, 1) or a forward return.
-        kind: Kind of the head.
-        policy: When to act.
+        predictions: Predictions of one model with ``y_pred``, a class (-1, 0, 1) or a forward return; for sizings that
+            read them also ``scale``, probabilities, outcomes and fold.
+        policy: When a prediction is a call.
+        sizing: What a call takes.
+        setting: Kind of the head, horizon, and the times before.
 
     Returns:
-        Int8 series ``side`` of shape (rows,): -1 short, 0 flat, 1 long.
+        Float64 series ``weight`` of shape (rows,): signed share of the entity's capital.
 
     Raises:
         DataError: A prediction is null or not finite.
@@ -38,5 +87,13 @@ def sides(predictions: pl.DataFrame, kind: Kind, policy: Policy) -> pl.Series:
         raise DataError(
             "predictions", "not all are numbers", expected="finite y_pred", found=f"{bad} null or not finite"
         )
-    edge = policy.min_edge_bp * BP if kind == "regression" else 0.0
-    return (predicted.sign() * (predicted.abs() > edge)).cast(pl.Int8).alias("side")
+    edge = policy.min_edge_bp * BP if setting.kind == "regression" else 0.0
+    side = predicted.sign() * (predicted.abs() > edge)
+    calls = predictions.with_columns(side=side)
+    return sizing.weights(calls, setting).cast(pl.Float64).alias("weight")
+
+
+def sides(predictions: pl.DataFrame, kind: Any, policy: Policy) -> pl.Series:
+    """Turn predictions into sides."""
+    setting = Setting(kind, 1, pl.Series([]))
+    return weights(predictions, policy, Fixed(), setting).cast(pl.Int8).alias("side")

@@ -1,5 +1,6 @@
 """Every metric, defined once: what it is called, what it means and how it follows from sums over rows."""
 
+from assay.market.metrics.centring import Timing, less_mean_so_far
 from assay.market.metrics.classification import CLASSIFICATION, confusion
 from assay.market.metrics.forecasts import (
     ClassForecasts,
@@ -26,8 +27,10 @@ __all__ = [
     "Metric",
     "ReturnForecasts",
     "Sums",
+    "Timing",
     "class_forecasts",
     "confusion",
+    "less_mean_so_far",
     "residual_histogram",
     "return_forecasts",
     "roc_curves",

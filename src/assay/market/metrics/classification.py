@@ -70,16 +70,19 @@ CLASSIFICATION: dict[str, Metric] = {
             "Direction IC",
             "higher",
             "coefficient",
-            "Correlation of p(LONG) - p(SHORT) with the realised return; undefined for a constant forecast.",
+            "Correlation of p(LONG) - p(SHORT), less its mean so far in the fold, with the realised return; undefined "
+            "for a constant forecast.",
             correlation(),
+            carried_by="ss",
         ),
         Metric(
             "direction_rank_ic",
             "Direction rank IC",
             "higher",
             "coefficient",
-            "Spearman's rank correlation of p(LONG) - p(SHORT) with the realised return.",
+            "Rank correlation of p(LONG) - p(SHORT), less its mean rank so far in the fold, with the realised return.",
             correlation("rank_"),
+            carried_by="rank_ss",
         ),
         Metric(
             "directional_accuracy_tradable",
@@ -88,6 +91,7 @@ CLASSIFICATION: dict[str, Metric] = {
             "share",
             "Of the rows called LONG or SHORT, the share whose return had that sign; a zero return is a miss.",
             share("hits", "calls"),
+            carried_by="calls",
         ),
         Metric(
             "coverage_tradable",
@@ -104,6 +108,7 @@ CLASSIFICATION: dict[str, Metric] = {
             "share",
             "Of the rows both called and truly LONG or SHORT, the share called on the right side.",
             share("move_hits", "moves"),
+            carried_by="moves",
         ),
         Metric(
             "coverage_on_moves",

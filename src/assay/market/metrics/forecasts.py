@@ -7,6 +7,7 @@ import numpy.typing as npt
 import polars as pl
 
 from assay.market.errors import DataError
+from assay.market.metrics.centring import Timing, less_mean_so_far
 from assay.market.tables import CLASSES, PROBABILITIES
 
 Array = npt.NDArray[np.float64]
@@ -22,17 +23,24 @@ class ClassForecasts:
         returns: (n,) realised forward return.
         probabilities: (n, 3) in the order SHORT, NEUTRAL, LONG.
         calls: (n, 3) one for the class called; a call of *some side* is half SHORT and half LONG.
+        timing: When the rows were decided, in order of time; None: all at one time.
     """
 
     truth: Array
     returns: Array
     probabilities: Array
     calls: Array
+    timing: Timing | None = None
 
     @property
     def score(self) -> Array:
         """Direction score ``p_long - p_short``, (n,)."""
         return self.probabilities[:, 2] - self.probabilities[:, 0]
+
+    @property
+    def centred(self) -> Array:
+        """The score less its mean so far in the fold, (n,); see ``less_mean_so_far``."""
+        return less_mean_so_far(self.score, self.timing)
 
     @property
     def side(self) -> Array:
@@ -41,7 +49,8 @@ class ClassForecasts:
 
     def take(self, rows: Mask) -> "ClassForecasts":
         """The rows where the mask is true."""
-        return ClassForecasts(self.truth[rows], self.returns[rows], self.probabilities[rows], self.calls[rows])
+        arrays = (array[rows] for array in (self.truth, self.returns, self.probabilities, self.calls))
+        return ClassForecasts(*arrays, None if self.timing is None else self.timing.take(rows))
 
     @property
     def loss(self) -> Array:
@@ -58,10 +67,12 @@ class ReturnForecasts:
     Attributes:
         truth: (n,) realised forward return.
         predicted: (n,) forecast of it.
+        timing: When the rows were decided, in order of time; None: all at one time.
     """
 
     truth: Array
     predicted: Array
+    timing: Timing | None = None
 
     @property
     def returns(self) -> Array:
@@ -72,6 +83,11 @@ class ReturnForecasts:
     def score(self) -> Array:
         """Direction score: the forecast itself, (n,)."""
         return self.predicted
+
+    @property
+    def centred(self) -> Array:
+        """The score less its mean so far in the fold, (n,); see ``less_mean_so_far``."""
+        return less_mean_so_far(self.score, self.timing)
 
     @property
     def side(self) -> Array:
@@ -85,7 +101,8 @@ class ReturnForecasts:
 
     def take(self, rows: Mask) -> "ReturnForecasts":
         """The rows where the mask is true."""
-        return ReturnForecasts(self.truth[rows], self.predicted[rows])
+        timing = None if self.timing is None else self.timing.take(rows)
+        return ReturnForecasts(self.truth[rows], self.predicted[rows], timing)
 
 
 Forecasts = ClassForecasts | ReturnForecasts
@@ -95,7 +112,8 @@ def class_forecasts(rows: pl.DataFrame) -> ClassForecasts:
     """Labelled prediction rows of a classification head as arrays.
 
     Args:
-        rows: ``y_true, y_pred, forward_return, p_short, p_neutral, p_long``, one row per labelled decision.
+        rows: ``fold, time, y_true, y_pred, forward_return, p_short, p_neutral, p_long``, one row per labelled
+            decision, in order of time.
 
     Raises:
         DataError: A value is missing, or probabilities do not sum to one.
@@ -111,19 +129,20 @@ def class_forecasts(rows: pl.DataFrame) -> ClassForecasts:
             do="check what the model's predict returns",
         )
     calls = (_values(rows, "y_pred")[:, None] == np.array(CLASSES)).astype(np.float64)
-    return ClassForecasts(_values(rows, "y_true"), _values(rows, "forward_return"), probabilities, calls)
+    truth, returns = _values(rows, "y_true"), _values(rows, "forward_return")
+    return ClassForecasts(truth, returns, probabilities, calls, _timing(rows))
 
 
 def return_forecasts(rows: pl.DataFrame) -> ReturnForecasts:
     """Labelled prediction rows of a regression head as arrays.
 
     Args:
-        rows: ``y_true, y_pred``, one row per labelled decision.
+        rows: ``fold, time, y_true, y_pred``, one row per labelled decision, in order of time.
 
     Raises:
         DataError: A value is missing.
     """
-    return ReturnForecasts(_values(rows, "y_true"), _values(rows, "y_pred"))
+    return ReturnForecasts(_values(rows, "y_true"), _values(rows, "y_pred"), _timing(rows))
 
 
 def volatility_only(forecasts: ClassForecasts) -> ClassForecasts:
@@ -141,7 +160,12 @@ def volatility_only(forecasts: ClassForecasts) -> ClassForecasts:
         returns=forecasts.returns,
         probabilities=np.column_stack([side, neutral, side]),
         calls=np.column_stack([moves, 1.0 - 2.0 * moves, moves]),
+        timing=forecasts.timing,
     )
+
+
+def _timing(rows: pl.DataFrame) -> Timing:
+    return Timing(rows["fold"].cast(pl.Int64).to_numpy(), rows["time"].to_physical().to_numpy())
 
 
 def _values(rows: pl.DataFrame, column: str) -> Array:

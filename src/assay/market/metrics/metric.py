@@ -24,6 +24,8 @@ class Metric:
         unit: ``share`` (0 to 1), ``coefficient``, ``nats``, ``return`` or ``return squared``.
         definition: One sentence for the reader.
         value: Sums of shape (...) to the metric of shape (...), NaN where undefined.
+        carried_by: The sum that says how much a row adds: all rows alike (``n``), or those that are called or scored
+            high. An interval from a metric that a few blocks of time carry is wider.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Metric:
     unit: str
     definition: str
     value: Callable[[Sums], Array]
+    carried_by: str = "n"
 
 
 def ratio(top: Array, bottom: Array) -> Array:

@@ -27,16 +27,19 @@ REGRESSION: dict[str, Metric] = {
             "IC",
             "higher",
             "coefficient",
-            "Correlation of the forecast with the realised return; undefined for a constant forecast.",
+            "Correlation of the forecast, less its mean so far in the fold, with the realised return; undefined for a "
+            "constant forecast.",
             correlation(),
+            carried_by="ss",
         ),
         Metric(
             "rank_ic",
             "Rank IC",
             "higher",
             "coefficient",
-            "Spearman's rank correlation of the forecast with the realised return.",
+            "Rank correlation of the forecast, less its mean rank so far in the fold, with the realised return.",
             correlation("rank_"),
+            carried_by="rank_ss",
         ),
         Metric(
             "directional_accuracy",
@@ -45,6 +48,7 @@ REGRESSION: dict[str, Metric] = {
             "share",
             "Of the rows with a forecast other than zero, the share whose return had its sign; a zero return misses.",
             share("hits", "calls"),
+            carried_by="calls",
         ),
         Metric(
             "coverage",

@@ -2,7 +2,8 @@
 
 Ranks (rank IC, ROC AUC) are taken once over the rows given. The value is then exact; on a resample the ranks
 are those of the original sample, to first order what ranking each resample anew would give (for the AUC the
-placements of both classes carry their share of the variance: DeLong et al. 1988).
+placements of both classes carry their share of the variance: DeLong et al. 1988). Scores and their ranks enter
+correlations less their mean so far in the fold (see ``centring.py``), which is also settled once, before resampling.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from assay.market.metrics.centring import less_mean_so_far
 from assay.market.metrics.forecasts import Array, ClassForecasts, Forecasts, ReturnForecasts
 from assay.market.tables import CLASSES
 
@@ -20,8 +22,9 @@ Sums = Mapping[str, Array]
 def statistics(forecasts: Forecasts) -> Iterator[tuple[str, Array]]:
     """Name and per-row value (n,) of every statistic the metrics of this kind need, one at a time."""
     yield "n", np.ones(len(forecasts.truth))
-    yield from _moments("", forecasts.score, forecasts.returns)
-    yield from _moments("rank_", _ranks(forecasts.score), _ranks(forecasts.returns))
+    yield from _moments("", forecasts.centred, forecasts.returns)
+    ranks = less_mean_so_far(_ranks(forecasts.score), forecasts.timing)
+    yield from _moments("rank_", ranks, _ranks(forecasts.returns))
     called = forecasts.side != 0
     yield "calls", called.astype(np.float64)
     yield "hits", (called & (forecasts.side == np.sign(forecasts.returns))).astype(np.float64)

@@ -8,12 +8,16 @@ from assay.market.significance.bootstrap import Array
 from assay.market.significance.dependence import Index
 
 
-def hac_lag(n_timestamps: int, horizon: int) -> int:
-    """Lags for Newey-West: twice the overlap, or the rule of thumb ``4 (n / 100)^(2/9)`` when that is longer.
+FIXED_B = (1.96, 2.9694, 0.4160, -0.5324)  # Kiefer & Vogelsang 2005, table 1: Bartlett, two-sided 5 %
 
-    Bartlett weights shrink with the lag, so stopping at the overlap ``h - 1`` would count only part of it.
+
+def hac_lag(n_timestamps: int, horizon: int) -> int:
+    """Lags for Newey-West: ``1.3 sqrt(n)`` (Lazarus, Lewis, Stock & Watson 2018), at least twice the overlap.
+
+    Bartlett weights shrink with the lag, so stopping at the overlap ``h - 1`` would count only part of it. The lag is
+    longer than the one that estimates the variance best, since t is off by more when the variance is biased down.
     """
-    return max(2 * (horizon - 1), int(4.0 * math.pow(n_timestamps / 100.0, 2.0 / 9.0)))
+    return max(2 * (horizon - 1), math.ceil(1.3 * math.sqrt(n_timestamps)))
 
 
 def hac_t(score: Array, returns: Array, starts: Index, *, lag: int) -> float | None:
@@ -51,8 +55,26 @@ def _long_run_sum(moments: Array, lag: int) -> float:
 def ic_t(score: Array, returns: Array, starts: Index, *, horizon: int) -> float | None:
     """The IC's t-statistic, overlap-aware, or the one clustered by timestamp only when that is smaller.
 
+    With many lags the variance itself is uncertain, and t has fatter tails than a normal. The overlap-aware t is
+    shrunk so that 1.96 is its 5 % line again: by the fixed-b critical value of Kiefer & Vogelsang (2005).
     Newey-West raises t when the series is negatively autocorrelated; the smaller of the two is quoted.
-    Arguments and None as in ``hac_t``; the lag follows ``hac_lag``.
+
+    Args:
+        score: (n,) direction score, rows in time order, centred without looking ahead.
+        returns: (n,) realised forward return.
+        starts: (timestamps,) first row of each timestamp.
+        horizon: Bars that a label spans; the lag follows ``hac_lag``.
+
+    Returns:
+        None when the score, the returns or the residuals do not vary.
     """
-    both = [hac_t(score, returns, starts, lag=lag) for lag in (0, hac_lag(len(starts), horizon))]
-    return min((t for t in both if t is not None), key=abs, default=None)
+    lag = hac_lag(len(starts), horizon)
+    clustered, overlapping = (hac_t(score, returns, starts, lag=lags) for lags in (0, lag))
+    shrunk = None if overlapping is None else overlapping / _fatter_tails((lag + 1.0) / len(starts))
+    return min((t for t in (clustered, shrunk) if t is not None), key=abs, default=None)
+
+
+def _fatter_tails(b: float) -> float:
+    """Critical value with bandwidth ``b`` as a share of the sample, over that of the normal."""
+    normal = FIXED_B[0]
+    return sum(part * min(b, 1.0) ** power for power, part in enumerate(FIXED_B)) / normal

@@ -28,7 +28,7 @@ def study_name(early: Early, plan: TuningPlan) -> str:
         "features": [selection.kept for selection in plan.selections],
         "budget": budget.model_dump(mode="json", exclude=NO_MATTER),
         "side by side": budget.processes > 1,
-        "embargo": plan.embargo,
+        "embargo": str(plan.embargo),
         "objective": budget.objective.settings(recipe.kind),
     }
     digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode())

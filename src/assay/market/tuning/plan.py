@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from assay.market.recipe import RecipePlan
@@ -22,7 +23,7 @@ class TuningPlan:
         recipe: What is fitted; its model parameters carry the search ranges and the values of the first trial, and its
             seed is also that of the search.
         budget: How much to do.
-        embargo: Bars before an inner fold that no inner training label may reach, as before the outer folds.
+        embargo: Bars, or time, before an inner fold that no inner training label may reach, as before the outer folds.
         selections: The features chosen for the training part of each inner fold of `inner_receipts`.
         storage: An Optuna storage. One that outlives the process lets a killed study go on where it was; one for
             several processes can be pickled, and is then opened anew.
@@ -31,7 +32,7 @@ class TuningPlan:
 
     recipe: RecipePlan
     budget: Budget
-    embargo: int
+    embargo: int | timedelta
     selections: tuple[Selection, ...]
     storage: "BaseStorage"
     clock: Callable[[], float] | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -71,13 +72,13 @@ def early_part(features: pl.DataFrame, labels: pl.DataFrame, receipts: Sequence[
     return Early(features.filter(reach), labels.filter(reach), rows[reach])
 
 
-def inner_receipts(labels: pl.DataFrame, budget: Budget, *, embargo: int) -> list[Receipt]:
+def inner_receipts(labels: pl.DataFrame, budget: Budget, *, embargo: int | timedelta) -> list[Receipt]:
     """Plan the inner folds.
 
     Args:
         labels: Labels of the rows before the first test fold.
         budget: Number of inner folds and their first training share.
-        embargo: Bars before an inner fold that no inner training label may reach.
+        embargo: Bars, or time, before an inner fold that no inner training label may reach.
 
     Raises:
         SplitError: Too few rows.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from assay.market.trading import BUY_AND_HOLD
 from assay.report.elements import Figure
@@ -20,6 +21,7 @@ _MEANINGS = {
     "evidence": "skill that chance and naive forecasts do not explain",
     "implausible": "too good to be true; look for a leak first",
 }
+_MARKS = {True: ("✓", "holds"), False: ("✗", "does not hold"), None: ("–", "not known")}
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,18 @@ class Card:
 
 
 @dataclass(frozen=True)
+class Rule:
+    """One written rule of the verdict: its mark, the mark in a word, its name and what was found."""
+
+    mark: str
+    word: str
+    name: str
+    said: str
+
+
+@dataclass(frozen=True)
 class Hero:
-    """The first screen: a banner if the audit failed, level among all levels, headline, reasons, cards, notes."""
+    """The first screen: a banner if the audit failed, level, headline, reasons, cards, written rules, notes."""
 
     banner: tuple[str, str] | None
     level: str
@@ -44,6 +56,7 @@ class Hero:
     reasons: Sequence[Mapping[str, str]]
     about: Sequence[tuple[str, str]]
     cards: Sequence[Card]
+    rules: Sequence[Rule]
     notes: Sequence[str]
 
 
@@ -66,8 +79,14 @@ def hero(facts: ReportFacts) -> Hero:
         reasons=[{name: spelled(text, view.models) for name, text in reason.items()} for reason in verdict["reasons"]],
         about=_about(facts, view),
         cards=[_metric_card(view), _sharpe_card(view), _equity_card(view)],
+        rules=[_rule(rule, view) for rule in verdict["rules"]],
         notes=[prose(note) for note in facts.notes],
     )
+
+
+def _rule(rule: Mapping[str, Any], view: HeadView) -> Rule:
+    mark, word = _MARKS[rule["holds"]]
+    return Rule(mark, word, opening(rule["name"]), opening(spelled(rule["said"], view.known)))
 
 
 def _about(facts: ReportFacts, view: HeadView) -> list[tuple[str, str]]:
@@ -80,7 +99,8 @@ def _about(facts: ReportFacts, view: HeadView) -> list[tuple[str, str]]:
         ("Entities", quantity(found["entities"])),
         ("Horizon", counted(found["horizon"], "bar")),
         ("Profile", view.facts.profile),
-        ("Run", facts.manifest["run"]["id"]),
+        ("Run", facts.provenance.run),
+        ("Data", facts.provenance.data),
     ]
 
 

@@ -1,4 +1,4 @@
-"""What trading and holding cost: fees, half the spread, and funding at its settlement times."""
+"""What holding costs: funding at its settlement times."""
 
 from datetime import timedelta
 from typing import Literal
@@ -11,21 +11,8 @@ from assay.market.parameters import Parameters
 from assay.market.tables import TIME
 
 SETTLEMENT_COLUMNS = ("entity", "event_time", "rate")
-BP = 1e-4  # one basis point
 MAX_HOLE = 3  # a gap of more than this many usual spacings is a hole in the settlements
 NAMED_HOLES = 5
-
-
-class Costs(Parameters):
-    """Cost of trading one unit of notional, one way.
-
-    Attributes:
-        fee_bp: Fee in basis points of the traded notional.
-        half_spread_bp: Half the bid-ask spread in basis points, paid as slippage.
-    """
-
-    fee_bp: float = Field(ge=0, allow_inf_nan=False)
-    half_spread_bp: float = Field(ge=0, allow_inf_nan=False)
 
 
 class Funding(Parameters):

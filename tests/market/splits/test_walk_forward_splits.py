@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from assay.market.errors import SplitError
 from assay.market.splits import (
@@ -65,7 +65,11 @@ def label_tables(draw: st.DrawFn) -> pl.DataFrame:
 
 
 RULES = st.builds(
-    SplitRule, folds=st.integers(1, 5), min_train=st.sampled_from([0.3, 0.5, 0.7]), embargo=st.integers(0, 8)
+    SplitRule,
+    folds=st.integers(1, 5),
+    min_train=st.sampled_from([0.3, 0.5, 0.7]),
+    embargo=st.integers(0, 8) | st.integers(0, 12).map(lambda hours: hours * HOUR),
+    window=st.none() | st.integers(1, 30),
 )
 
 
@@ -121,15 +125,27 @@ def test_masks_are_exactly_the_rows_known_before_the_cutoff(labels: pl.DataFrame
     times = sorted(set(labels["time"].to_list()))
     for receipt in plan(labels, rule):
         train, test = split_rows(labels, receipt)
-        cutoff = times[times.index(receipt.test_start) - rule.embargo]
-        rows = labels.to_dicts()
-        kept = [r["label"] is not None and r["label_end"] < cutoff for r in rows]
+        start, rows = receipt.test_start, labels.to_dicts()
+        cutoff = (
+            start - rule.embargo if isinstance(rule.embargo, timedelta) else times[times.index(start) - rule.embargo]
+        )
+        known = [r["label"] is not None and r["label_end"] < start for r in rows]
+        newest = sorted({r["time"] for r, usable in zip(rows, known, strict=True) if usable})
+        oldest = newest[-rule.window :][0] if rule.window else newest[0]
+        kept = [k and oldest <= r["time"] and r["label_end"] < cutoff for r, k in zip(rows, known, strict=True)]
         assert train.tolist() == kept
-        assert test.tolist() == [receipt.test_start <= r["time"] <= receipt.test_end for r in rows]
-        late = [r["label"] is not None and r["time"] < receipt.test_start <= r["label_end"] for r in rows]
-        gone = [r["label"] is not None and cutoff <= r["label_end"] < receipt.test_start for r in rows]
-        counts = (receipt.train_rows, receipt.test_rows, receipt.purged_rows, receipt.embargoed_rows)
-        assert counts == (sum(kept), int(test.sum()), sum(late), sum(gone))
+        assert test.tolist() == [start <= r["time"] <= receipt.test_end for r in rows]
+        late = [r["label"] is not None and r["time"] < start <= r["label_end"] for r in rows]
+        older = [k and r["time"] < oldest for r, k in zip(rows, known, strict=True)]
+        gone = sum(known) - sum(older) - sum(kept)
+        counts = (
+            receipt.train_rows,
+            receipt.test_rows,
+            receipt.purged_rows,
+            receipt.embargoed_rows,
+            receipt.older_rows,
+        )
+        assert counts == (sum(kept), int(test.sum()), sum(late), gone, sum(older))
         trained = [r for r, keep in zip(rows, kept, strict=True) if keep]
         assert receipt.train_start == min(r["time"] for r in trained)
         assert receipt.train_end == max(r["time"] for r in trained)
@@ -151,14 +167,15 @@ def test_a_timestamp_is_on_one_side_and_folds_cover_the_test_span_once(labels: p
     spans = [labels["time"].filter(test).n_unique() for _, test in splits]
     assert max(spans) - min(spans) <= 1
     for (smaller, _), (larger, _) in pairwise(splits):
-        assert not (smaller & ~larger).any()
+        assert rule.window or not (smaller & ~larger).any()
 
 
 @settings(deadline=None, max_examples=40)
 @given(labels=label_tables(), rule=RULES, more=st.integers(1, 5))
 def test_growing_the_embargo_never_adds_training_rows(labels: pl.DataFrame, rule: SplitRule, more: int) -> None:
     small = plan(labels, rule)
-    large = plan(labels, rule.model_copy(update={"embargo": rule.embargo + more}))
+    longer = rule.embargo + more * (HOUR if isinstance(rule.embargo, timedelta) else 1)
+    large = plan(labels, rule.model_copy(update={"embargo": longer}))
     for one, two in zip(small, large, strict=True):
         assert not (split_rows(labels, two)[0] & ~split_rows(labels, one)[0]).any()
         assert two.embargoed_rows >= one.embargoed_rows
@@ -185,6 +202,30 @@ def test_a_regular_market_gives_the_numbers_one_expects() -> None:
     assert last.test_end == START + 99 * HOUR
     fit, tail = holdout_tail(regular(), 0.2)
     assert (int(fit.sum()), int(tail.sum())) == (142, 38)  # 95 labelled hours: 76 before the tail, 5 of them purged
+
+
+def test_a_rolling_window_counts_timestamps_known_before_the_fold_and_pays_for_the_embargo() -> None:
+    rolling = plan_folds(regular(), SplitRule(folds=5, min_train=0.5, window=20))
+    assert [receipt.train_rows for receipt in rolling] == [40] * 5
+    assert [receipt.older_rows for receipt in rolling] == [2 * (25 + 10 * fold) for fold in range(5)]
+    assert (rolling[0].train_start, rolling[0].train_end) == (START + 25 * HOUR, START + 44 * HOUR)
+    gapped = plan_folds(regular(), SplitRule(folds=5, min_train=0.5, window=20, embargo=3))
+    assert [receipt.train_start for receipt in gapped] == [receipt.train_start for receipt in rolling]
+    assert {receipt.train_rows for receipt in gapped} == {34}
+
+
+def test_an_embargo_is_bars_or_time() -> None:
+    assert plan_folds(regular(), SplitRule(embargo=3)) == plan_folds(regular(), SplitRule(embargo=3 * HOUR))
+    every_other = regular().filter(pl.col("time").dt.hour() % 2 == 0)
+    (bars, *_), (time, *_) = (plan_folds(every_other, SplitRule(embargo=gap)) for gap in (4, 4 * HOUR))
+    assert (bars.embargoed_rows, time.embargoed_rows) == (8, 4)
+    assert SplitRule.model_validate({"embargo": "P2D"}).embargo == timedelta(days=2)
+
+
+@pytest.mark.parametrize("embargo", [2.5, -1, "-P1D"])
+def test_an_embargo_of_half_a_bar_or_backwards_is_refused(embargo: object) -> None:
+    with pytest.raises(ValidationError, match=r"a number counts whole bars|greater than or equal to"):
+        SplitRule.model_validate({"embargo": embargo})
 
 
 @settings(deadline=None, max_examples=50)

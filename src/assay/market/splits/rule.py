@@ -1,0 +1,38 @@
+"""How long a gap is left beside a test part, and how history is cut for walk-forward."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from assay.market.parameters import Parameters
+
+
+def _no_number(value: object) -> object:
+    """A time is never meant by a bare number: 2.5 would silently be 2.5 seconds."""
+    if isinstance(value, int | float):
+        raise ValueError("a number counts whole bars from 0; give a time as ISO 8601, e.g. P2D")  # noqa: TRY004
+    return value
+
+
+Bars = Annotated[int, Field(ge=0)]
+Span = Annotated[timedelta, BeforeValidator(_no_number), Field(ge=timedelta(0))]
+Embargo = Bars | Span
+
+
+class SplitRule(Parameters):
+    """How the labelled history is cut into training parts and test folds, walk-forward.
+
+    Attributes:
+        folds: Number of test folds, equal spans of unique timestamps (they differ by one timestamp at most).
+        min_train: Share of the unique timestamps before the first test fold.
+        embargo: Bars (unique timestamps) or time before a test fold that no training label may reach, on top of the
+            purge.
+        window: Rolling training: at most this many unique timestamps, the newest whose labels are known before the
+            fold; the embargo comes off them, so a longer one never brings older rows in. None: expanding.
+    """
+
+    folds: int = Field(default=5, ge=1)
+    min_train: float = Field(default=0.5, gt=0, lt=1)
+    embargo: Embargo = 0
+    window: int | None = Field(default=None, ge=1)

@@ -1,0 +1,227 @@
+"""What the number of trials leaves of a Sharpe ratio."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from assay.market.backtest import bars_per_year, portfolio
+from assay.market.significance import (
+    annualised_sharpe,
+    cluster_trials,
+    expected_maximum_sharpe,
+    minimum_backtest_length,
+    minimum_track_record_length,
+    probabilistic_sharpe_ratio,
+    probability_of_backtest_overfitting,
+    track_record,
+)
+from assay.market.trials.packing import unpack_returns, unpack_times
+from assay.market.trials.records import NAIVE, Document
+
+COVERED = 0.8  # share of the judged bars that a trial must have returns on to be compared
+STRATEGIES = 4  # fewest that say anything about the choice among them
+BLOCKS = 16
+BLOCK_BARS = 10  # fewest bars of a block, and fewest horizons: blocks must hardly see each other's positions
+
+Floats = npt.NDArray[np.float64]
+Times = npt.NDArray[np.int64]
+Record = Mapping[str, Any]
+
+SOURCES = (
+    "PSR and minimum track record: Bailey and Lopez de Prado 2012 (standard error at the ratio that was found, T - 1, "
+    "raw kurtosis). DSR: Bailey and Lopez de Prado 2014, with the exact expected maximum. All ratios are per bar "
+    "unless they are called annual; the annual one is corrected for autocorrelation (Lo 2002)."
+)
+
+
+@dataclass(frozen=True)
+class Field:
+    """The trials that one is chosen from.
+
+    Attributes:
+        records: Number of records ever.
+        configurations: Number of distinct configurations that count.
+        claims: Models that were ever declared primary.
+        returns: (bars, compared) returns of those that have them on the judged bars, on the bars they share.
+    """
+
+    records: int
+    configurations: int
+    claims: tuple[str, ...]
+    returns: Floats
+
+    @property
+    def compared(self) -> int:
+        """How many configurations have returns on the judged bars."""
+        return self.returns.shape[1]
+
+
+def deflate(records: Sequence[Record], ledger: pl.DataFrame, *, horizon: int) -> Document:
+    """Hold the Sharpe ratio of every model against the best of all trials there ever were.
+
+    Args:
+        records: All records of the head's ledger of trials, this run's included, oldest first.
+        ledger: Ledger of all models of this run: its bars are judged.
+        horizon: Bars that a position is held.
+
+    Returns:
+        ``bars, bars_per_year``; ``trials``: see `Field` and `_trials`; ``models``: by model with a record
+        ``sharpe_per_bar, skew, kurtosis`` (raw), ``psr`` (against 0), ``dsr`` (against ``expected_max_sharpe``),
+        ``min_track_record_years`` (for a PSR of 95 % against 0), ``min_backtest_years`` (against as many trials) and
+        ``lo_annual_sharpe``; ``pbo``: ``value, blocks, splits, strategies, said``; ``said``: conventions. None where a
+        figure is not defined.
+    """
+    year, times = bars_per_year(ledger["time"]), ledger["time"].unique().sort().dt.epoch("us").to_numpy()
+    field = gather(records, times)
+    trials = _trials(field, len(times), year)
+    named = {record["model"] for record in records}
+    parts = ledger.partition_by("model", as_dict=True, maintain_order=True)
+    books = {str(key[0]): portfolio(part)["ret"].to_numpy() for key, part in parts.items() if key[0] in named}
+    return {
+        "bars": len(times),
+        "bars_per_year": year,
+        "trials": trials,
+        "models": {name: _judged(returns, trials, year) for name, returns in books.items()},
+        "pbo": _overfitting(field.returns, horizon),
+        "said": SOURCES,
+    }
+
+
+def gather(records: Sequence[Record], judged: Times) -> Field:
+    """Count the configurations and align their returns.
+
+    Naive baselines choose nothing and do not count, unless one was ever declared primary. Of each configuration that
+    record is compared which has most of the judged bars, the newest of equals.
+
+    Args:
+        records: All records of the head, oldest first; those of older versions without times count, uncompared.
+        judged: Rising times of the judged bars, microseconds.
+    """
+    declared = {record["model"] for record in records if record.get("declared")}
+    counted = [record for record in records if record["model"] not in NAIVE or record["model"] in declared]
+    shares = _shares(counted, judged)
+    best: dict[str, tuple[float, Record]] = {}
+    for record in counted:
+        name, share = _configuration(record), shares[record.get("times")]
+        if name not in best or share >= best[name][0]:
+            best[name] = (share, record)
+    near = [record for share, record in best.values() if share >= COVERED]
+    return Field(len(records), len(best), tuple(sorted(declared)), _aligned(near, judged))
+
+
+def _shares(records: Sequence[Record], judged: Times) -> dict[str | None, float]:
+    """Share of the judged bars by packed times; records of one run have the same."""
+    packed = {record.get("times") for record in records} - {None}
+    return {None: 0.0} | {times: float(np.isin(judged, unpack_times(times)).mean()) for times in packed if times}
+
+
+def _aligned(records: Sequence[Record], judged: Times) -> Floats:
+    """(bars, trials) returns on the judged bars that all of them have; those that never vary have no ratio."""
+    series = [(unpack_times(record["times"]), unpack_returns(record["net_returns"])) for record in records]
+    shared = judged
+    for times, _ in series:
+        shared = np.intersect1d(shared, times, assume_unique=True)
+    columns = [returns[np.searchsorted(times, shared)] for times, returns in series]
+    varying = [column for column in columns if len(column) > 2 and np.ptp(column) > 0.0]
+    return np.column_stack(varying) if varying else np.empty((len(shared), 0))
+
+
+def _configuration(record: Record) -> str:
+    """Identity of what was tried; older records carry none, and are told apart by what they do carry."""
+    older = ("head", "model", "horizon", "feature_set_id", "backtest")
+    return str(record.get("configuration") or [record.get(name) for name in older])
+
+
+def _trials(field: Field, bars: int, year: float) -> Document:
+    """What the best trial without skill would show.
+
+    ``sharpe_variance`` is that of the compared trials as it was found; each trial that cannot be compared enters with
+    1 / bars, the variance of a ratio without skill. ``effective``: clusters, and each trial that cannot be compared as
+    one of its own. ``expected_max_sharpe`` is the larger of two: over all configurations, and over the effective ones
+    with the variance between clusters, so that many variants of one idea cannot shrink the spread.
+    """
+    labels = cluster_trials(field.returns)
+    clusters = len(np.unique(labels))
+    unknown = field.configurations - field.compared
+    effective = clusters + unknown
+    variance = _pooled(_sharpes(field.returns), unknown, bars)
+    between = _pooled(_sharpes(_mean_books(field.returns, labels)), unknown, bars)
+    hurdle = max(expected_maximum_sharpe(field.configurations, variance), expected_maximum_sharpe(effective, between))
+    return {
+        "records": field.records,
+        "configurations": field.configurations,
+        "compared": field.compared,
+        "clusters": clusters,
+        "effective": effective,
+        "sharpe_variance": variance,
+        "expected_max_sharpe": hurdle,
+        "claims": list(field.claims),
+        "said": _said(field, clusters, hurdle * year**0.5),
+    }
+
+
+def _said(field: Field, clusters: int, hurdle: float) -> str:
+    claims = f"; declared primary so far: {', '.join(field.claims)}" if field.claims else ""
+    return (
+        f"{field.configurations} configurations ever had an out-of-sample result on this head, {field.compared} of "
+        f"them on these bars, in {clusters} groups of alike returns. The best of them would show an annual Sharpe "
+        f"ratio of {hurdle:.2f} without any skill{claims}. Naive baselines choose nothing and do not count."
+    )
+
+
+def _pooled(sharpes: Floats, unknown: int, bars: int) -> float:
+    """Variance of ratios over trials, with 1 / bars for each whose ratio is not known, and for one that is alone."""
+    known = len(sharpes) if len(sharpes) > 1 else 0
+    assumed = unknown + len(sharpes) - known
+    found = float(sharpes.var(ddof=1)) if known else 0.0
+    return (known * found + assumed / bars) / max(known + assumed, 1)
+
+
+def _sharpes(returns: Floats) -> Floats:
+    return np.asarray(returns.mean(axis=0) / returns.std(axis=0, ddof=1))
+
+
+def _mean_books(returns: Floats, labels: npt.NDArray[np.int64]) -> Floats:
+    """(bars, clusters) mean of each cluster's returns at equal risk."""
+    scaled = returns / returns.std(axis=0, ddof=1)
+    books = [scaled[:, labels == cluster].mean(axis=1) for cluster in np.unique(labels)]
+    return np.column_stack(books) if books else scaled
+
+
+def _judged(returns: Floats, trials: Document, year: float) -> Document:
+    track, annual = track_record(returns), annualised_sharpe(returns, bars_per_year=year)
+    names = ("sharpe_per_bar", "skew", "kurtosis", "psr", "dsr", "min_track_record_years", "min_backtest_years")
+    if track is None:
+        return dict.fromkeys((*names, "lo_annual_sharpe"))
+    length = minimum_track_record_length(track)
+    figures = (
+        track.sharpe,
+        track.skew,
+        track.kurtosis,
+        probabilistic_sharpe_ratio(track),
+        probabilistic_sharpe_ratio(track, trials["expected_max_sharpe"]),
+        length / year if length is not None else None,
+        minimum_backtest_length(track.sharpe * year**0.5, trials=trials["configurations"]),
+    )
+    return {**dict(zip(names, figures, strict=True)), "lo_annual_sharpe": annual}
+
+
+def _overfitting(returns: Floats, horizon: int) -> Document:
+    bars, strategies = returns.shape
+    needed = BLOCKS * BLOCK_BARS * max(horizon, 1)
+    told: Document = {"value": None, "blocks": BLOCKS, "splits": 0, "strategies": strategies}
+    if strategies < STRATEGIES:
+        return told | {"said": f"Not computed: {strategies} strategies with varying returns, {STRATEGIES} are needed."}
+    if bars < needed:
+        return told | {"said": f"Not computed: {bars} common bars, {needed} are needed ({BLOCKS} blocks)."}
+    found = probability_of_backtest_overfitting(returns, blocks=BLOCKS)
+    said = (
+        f"In {found.value:.0%} of {len(found.logits)} splits of the history the best of {strategies} configurations "
+        "was below the median in the other half. Pure noise gives about half, in single cases 15 to 90 %; so do "
+        "configurations that are equally good."
+    )
+    return told | {"value": found.value, "splits": len(found.logits), "said": said}
