@@ -23,13 +23,18 @@ T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 30.0
 SLOWEST_STEP = 1800.0
 
+LOG_WIDTH = 160
+
 log = logging.getLogger(__name__)
 
 
 def console() -> Console:
-    """The console that the log writes to."""
+    """The console that the log writes to; a file or a pipe takes longer lines than an unknown terminal would."""
     handlers = logging.getLogger().handlers
-    return next((handler.console for handler in handlers if isinstance(handler, RichHandler)), get_console())
+    found = next((handler.console for handler in handlers if isinstance(handler, RichHandler)), get_console())
+    if not found.is_terminal and not found.is_jupyter:
+        found.width = LOG_WIDTH
+    return found
 
 
 class Bars:

@@ -1,4 +1,4 @@
-"""What earlier runs left: which runs there were, what each saw, and what may be deleted without any of them missing it."""
+"""What earlier runs left: which there were, what each saw, and what may be deleted without any of them missing it."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def archive_in(folder: Path) -> Archive:
 
 def write(folder: Path, number: int, *nouns: str, status: str = "complete", process: Any = None) -> None:
     about = {"id": run_id(number), "status": status, "seconds": 1.0, "process": process}
-    contents: dict[str, Any] = {noun: number for noun in nouns} | {"manifest": {"run": about, "facts": {}}}
+    contents: dict[str, Any] = dict.fromkeys(nouns, number) | {"manifest": {"run": about, "facts": {}}}
     for noun, content in contents.items():
         path = folder / noun / f"{noun}.json" / run_id(number) / f"{noun}.json"
         path.parent.mkdir(parents=True)
@@ -122,10 +122,8 @@ def test_a_run_whose_process_is_gone_was_killed(
     assert archive.find("latest").status == status
 
 
-def test_a_process_of_somebody_else_is_there(
-    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(pid: int, sign: int) -> None:
+def test_a_process_of_somebody_else_is_there(archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> None:
         raise PermissionError
 
     write(tmp_path, 1, status="running", process=this_process())

@@ -1,8 +1,6 @@
 """The ledger against its labels, a slow loop of tranches and its own accounts; the metrics against empyrical."""
 
 import itertools
-import math
-import warnings
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,13 +14,10 @@ from pydantic import ValidationError
 
 from assay.market.backtest import (
     BacktestSetup,
-    Policy,
-    bars_per_year,
     buy_and_hold,
     performance,
     portfolio,
     run_ledger,
-    sides,
     traded_bars,
 )
 from assay.market.costs import Costs, Funding, check_funding, funding_schedule
@@ -357,67 +352,3 @@ def test_buy_and_hold_pays_once_and_earns_every_bar(price: Any) -> None:
     assert held["turnover"].sum() == pytest.approx(2)
     charged = buy_and_hold(bars, decisions, setup=setup(funding=ASSUMED), settlements=None)
     assert charged["funding"].sum() > 0
-
-
-def test_sides_of_classes_and_of_returns() -> None:
-    classes = pl.DataFrame({"y_pred": pl.Series([-1, 0, 1], dtype=pl.Int8)})
-    assert sides(classes, "classification", Policy(min_edge_bp=50)).to_list() == [-1, 0, 1]
-    returns = pl.DataFrame({"y_pred": [-0.002, -0.0005, 0.0, 0.001, 0.0011]})
-    assert sides(returns, "regression", Policy()).to_list() == [-1, -1, 0, 1, 1]
-    assert sides(returns, "regression", Policy(min_edge_bp=10)).to_list() == [-1, 0, 0, 0, 1]
-    assert sides(returns, "regression", Policy()).dtype == pl.Int8
-    with pytest.raises(DataError, match="2 null or not finite"):
-        sides(pl.DataFrame({"y_pred": [None, math.nan, 1.0]}), "regression", Policy())
-
-
-def book_of(ret: list[float]) -> pl.DataFrame:
-    flat = pl.lit(0.0)
-    return pl.DataFrame({"ret": ret}).with_columns(
-        gross="ret", fees=flat, slippage=flat, funding=flat, turnover=pl.lit(0.25), exposure=pl.lit(0.5)
-    )
-
-
-@settings(deadline=None, max_examples=30)
-@given(seed=st.integers(0, 10_000), size=st.integers(2, 300))
-def test_metrics_equal_empyrical(seed: int, size: int) -> None:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=DeprecationWarning)
-        warnings.filterwarnings("ignore", category=SyntaxWarning)
-        import empyrical
-    ret = np.random.default_rng(seed).normal(0.0002, 0.01, size)
-    result = performance(book_of(ret.tolist()), bars_per_year=252)
-    assert result["annual_volatility"] == pytest.approx(empyrical.annual_volatility(ret), rel=1e-9)
-    assert result["sharpe"] == pytest.approx(empyrical.sharpe_ratio(ret), rel=1e-9)
-    if (ret < 0).any():
-        assert result["sortino"] == pytest.approx(empyrical.sortino_ratio(ret), rel=1e-9)
-    equity = [0.0, *itertools.accumulate(ret.tolist())]
-    falls = [later - earlier for n, earlier in enumerate(equity) for later in equity[n:]]
-    assert result["max_drawdown"] == pytest.approx(min(falls), abs=1e-12)
-    assert result["annual_return"] == pytest.approx(ret.mean() * 252)
-
-
-def test_metrics_of_a_series_one_can_check_by_hand() -> None:
-    result = performance(book_of([0.1, -0.2, 0.05, 0.0, 0.2, -0.1]), bars_per_year=12)
-    assert result["total_return"] == pytest.approx(0.05)
-    assert (result["max_drawdown"], result["max_drawdown_bars"]) == (pytest.approx(-0.2), 4)
-    assert result["win_rate"] == pytest.approx(3 / 5)
-    assert result["profit_factor"] == pytest.approx(0.35 / 0.3)
-    assert (result["turnover_per_year"], result["exposure"], result["bars"]) == (3.0, 0.5, 6)
-    open_end = performance(book_of([0.1, -0.2, 0.05]), bars_per_year=12)
-    assert (open_end["max_drawdown"], open_end["max_drawdown_bars"]) == (pytest.approx(-0.2), 2)
-
-
-@pytest.mark.parametrize("ret", [[0.0], [0.1], [0.1] * 3, [-0.1] * 3])
-def test_what_is_undefined_is_none(ret: list[float]) -> None:
-    result = performance(book_of(ret), bars_per_year=252)
-    assert result["sharpe"] is None
-    assert not any(isinstance(value, float) and math.isnan(value) for value in result.values())
-    with pytest.raises(DataError, match="no rows"):
-        performance(book_of([]), bars_per_year=252)
-
-
-def test_bars_per_year_counts_unique_times() -> None:
-    hourly = market(lengths=(500, 400))["time"]
-    assert bars_per_year(hourly) == pytest.approx(24 * 365.25)
-    with pytest.raises(DataError, match="too few timestamps"):
-        bars_per_year(hourly.head(1))

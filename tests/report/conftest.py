@@ -523,13 +523,19 @@ def null_calibration() -> dict[str, Any]:
 
     def rate(runs: int, evidence: int, low: float, high: float) -> dict[str, Any]:
         levels = {"no evidence": runs - evidence - 4, "weak": 4, "evidence": evidence, "implausible": 0}
-        return {"runs": runs, "levels": levels, "evidence": {"value": evidence / runs, "low": low, "high": high},
-                "seconds": 7.1 * runs}  # fmt: skip
+        held = {"Direction": {"held": evidence + 3, "asked": runs}, "Seeds": {"held": 0, "asked": 0}}
+        return {
+            "runs": runs, "levels": levels, "evidence": {"value": evidence / runs, "low": low, "high": high},
+            "rules": held, "rows": 1428, "seconds": 7.1,
+        }  # fmt: skip
 
     kinds = {"shift": rate(80, 2, 0.0030, 0.0874), "market": rate(120, 3, 0.0052, 0.0713)}
+    planted = {"planted 0.05": rate(40, 12, 0.166, 0.465), "planted 0.10": rate(40, 35, 0.732, 0.958)}
     return {
-        "rules": "f" * 64, "runs": 200, "kinds": kinds, "total": rate(200, 5, 0.0082, 0.0574), "profile": {},
-        "power": rate(40, 35, 0.7320, 0.9581), "said": "5 of 200 reports without a signal say evidence.",
+        "rules": "0f7b" * 16, "runs": 200, "kinds": kinds, "total": rate(200, 5, 0.0082, 0.0574), "profile": {},
+        "power": {"kinds": planted, "said": "Evidence was found where a signal was planted, in 12 and 35 of 40."},
+        "failed": [{"kind": "shift", "seed": 5, "failed": "DataError"}], "level": 0.05, "holds": None,
+        "said": "5 of 200 (2.5%, 95 % interval 0.8% to 5.7%) of null runs were called evidence.",
     }  # fmt: skip
 
 

@@ -165,6 +165,9 @@ def test_hostile_text_is_shown_and_never_run(facts: ReportFacts, change: Callabl
         left_out={HOSTILE: HOSTILE},
         ensembles={**head.ensembles, "left_out": {HOSTILE: HOSTILE}},
         trials=[{**trial, "params": {HOSTILE: HOSTILE}} for trial in head.trials],
+        contest={**head.contest, "said": HOSTILE, "loss": {"name": HOSTILE, "definition": HOSTILE}},
+        significance={**head.significance, "said": HOSTILE},
+        seeds={**head.seeds, "said": HOSTILE},
         searches={name: {"stopped": HOSTILE, "spans": {HOSTILE: {"options": [HOSTILE, 1]}}} for name in head.searches},
         selections=[{**one, "kept": [HOSTILE], "consensus": {HOSTILE: 1.0}} for one in head.selections],
         stability={
@@ -174,9 +177,12 @@ def test_hostile_text_is_shown_and_never_run(facts: ReportFacts, change: Callabl
     )
     quality = {**facts.quality, HOSTILE: {HOSTILE: 3}, "notes": [HOSTILE]}
     verdict = {**facts.verdict, "headline": HOSTILE, "reasons": [{"about": HOSTILE, "said": HOSTILE}], "wanted": []}
+    verdict["rules"] = [{"name": HOSTILE, "said": HOSTILE, "holds": None}]
     audit = {**facts.audit, "said": HOSTILE, "tests": [{**facts.audit["tests"][0], "name": HOSTILE, "found": HOSTILE}]}
     audit["features"] = [{**facts.audit["features"][0], "name": HOSTILE, "failures": [{"test": "A1", "said": HOSTILE}]}]
     feature = {**facts.catalogue["features"][0], "name": HOSTILE, "family": HOSTILE, "definition": HOSTILE}
+    null = facts.null_calibration
+    assert null is not None
     page = build_report(
         change(
             workload=HOSTILE,
@@ -227,6 +233,8 @@ def test_a_head_with_nothing_but_one_model_makes_a_page(change: Callable[..., Re
         calibration={**head.calibration, "models": {}},
         explanation={"models": {}, "left_out": {}},
         shap_sample=[],
+        contest={**head.contest, **dict.fromkeys(("models", "pesaran_timmermann"), {}), "pairs": [], "spa": None},
+        significance={**head.significance, "models": {name: head.significance["models"][name]}},
     )
     page = build_report(change(heads={"signal": alone}))
     assert "no baseline" in page

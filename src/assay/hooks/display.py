@@ -18,7 +18,6 @@ from assay.datasets.files import AtomicFile
 from assay.hooks.evidence import is_parameter, place_of
 from assay.hooks.measures import peak_memory, rows_of
 
-LOG_WIDTH = 160
 SHOWN = 4
 
 log = logging.getLogger(__name__)
@@ -34,8 +33,6 @@ class Display:
         self._summaries: dict[str, Mapping[str, Any]] = {}
         self._node_started: dict[str, float] = {}
         self._at = "the run"
-        if not console().is_terminal and not console().is_jupyter:
-            console().width = LOG_WIDTH
         nodes = pipeline.nodes
         self._workloads = sorted({place_of(node)[0] for node in nodes})
         if run_params["only_missing_outputs"]:

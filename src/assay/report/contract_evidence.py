@@ -23,7 +23,8 @@ _SHARPE = (
     "lo_annual_sharpe",
 )
 _SEEDS = ("model", "seeds", "ic", "mean", "sd", "low", "high", "said")
-_CALIBRATED = ("runs", "levels", "evidence")
+_CALIBRATED = ("runs", "levels", "evidence", "rules")
+_NULL = ("rules", "runs", "kinds", "total", "failed", "power", "level", "holds", "said")
 
 
 def check_contest(contest: Facts, models: Collection[str]) -> None:
@@ -34,8 +35,9 @@ def check_contest(contest: Facts, models: Collection[str]) -> None:
     """
     need("contest", contest, _CONTEST)
     need("loss of the contest", contest["loss"], ("name", "definition"))
-    need("SPA test of the contest", contest["spa"], ("p_lower", "p_consistent", "p_upper", "models"))
-    need("StepM of the contest", contest["stepm"], ("level", "better"))
+    if contest["spa"] is not None:
+        need("SPA test of the contest", contest["spa"], ("p_lower", "p_consistent", "p_upper", "models"))
+        need("StepM of the contest", contest["stepm"], ("level", "better"))
     need("accuracy of forecast", contest["accuracy_of_forecast"], ("models",))
     for thing, found in (("contest", contest), ("accuracy of forecast", contest["accuracy_of_forecast"])):
         for name, ranked in found["models"].items():
@@ -99,7 +101,12 @@ def check_null(calibration: Facts | None) -> None:
     """
     if calibration is None:
         return
-    need("null_calibration", calibration, ("rules", "runs", "kinds", "total", "power", "said"))
-    for name, found in {**calibration["kinds"], "total": calibration["total"]}.items():
+    need("null_calibration", calibration, _NULL)
+    if calibration["power"] is not None:
+        need("power of the null calibration", calibration["power"], ("kinds", "said"))
+    planted = {} if calibration["power"] is None else calibration["power"]["kinds"]
+    for name, found in {**planted, **calibration["kinds"], "total": calibration["total"]}.items():
         need(f"null calibration, {name}", found, _CALIBRATED)
         need(f"rate of evidence, {name}", found["evidence"], ESTIMATE)
+        for rule, counts in found["rules"].items():
+            need(f"rule {rule} in the null calibration, {name}", counts, ("held", "asked"))

@@ -125,7 +125,7 @@ class HeadFacts:
         models = self.evaluation["models"]
         if self.traded:
             check_backtest(self.backtest, [name for name in models if models[name]["role"] != "volatility_only"])
-            check_significance(self.significance, models)
+            check_significance(self.significance, self.evaluation["skill"])
         need(
             "label_manifest",
             self.label_manifest,
@@ -149,8 +149,8 @@ class HeadFacts:
         check_calibration(self.calibration, self.kind, models)
         check_explanation(self.explanation, self.shap_sample)
         check_breakdown(self.evaluation)
-        check_contest(self.contest, models)
-        check_seeds(self.seeds, models)
+        check_contest(self.contest, self.evaluation["skill"])
+        check_seeds(self.seeds, self.evaluation["skill"])
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from assay.market.backtest.ledger import buy_and_hold, run_ledger, traded_bars
 from assay.market.backtest.limits import Limits
 from assay.market.backtest.performance import bars_per_year, performance, portfolio
-from assay.market.backtest.policy import Policy, sides
+from assay.market.backtest.policy import Policy, weights
 from assay.market.backtest.setup import BacktestSetup, Holding
 from assay.market.backtest.tape import Floats
 
@@ -18,6 +18,6 @@ __all__ = [
     "performance",
     "portfolio",
     "run_ledger",
-    "sides",
     "traded_bars",
+    "weights",
 ]

@@ -89,4 +89,5 @@ def _rates(tape: Tape, setup: BacktestSetup, settlements: pl.DataFrame | None) -
     """Sum of the funding rates settled inside (previous time, time] of each row."""
     schedule = funding_schedule(tape.rows, settlements, setup.funding)
     due = tape.find(schedule["entity"], schedule["time"])
-    return np.bincount(due, weights=schedule["rate"].to_numpy(), minlength=len(tape.times))
+    sums = np.bincount(due, weights=schedule["rate"].to_numpy(), minlength=len(tape.times))
+    return sums.astype(np.float64, copy=False)

@@ -82,7 +82,8 @@ def whole_lots(tape: Tape, quantity: Floats, limits: Limits, *, capital: float) 
                 found=limits.lot,
             )
     lot = tape.by_row(np.array(lots, dtype=np.float64))
-    return np.trunc(quantity * capital / lot * (1 + WHOLE)) * lot / capital
+    rounded: Floats = np.trunc(quantity * capital / lot * (1 + WHOLE)) * lot / capital
+    return rounded
 
 
 def _of_the_book(tape: Tape, size: Floats, most: float) -> Floats:

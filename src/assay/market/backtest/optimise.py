@@ -36,7 +36,7 @@ def policy_book(predictions: pl.DataFrame, policy: Policy, setting: Setting, *, 
         Ledger of ``keep``; where the policy is optimised with the column ``choice``, the number of the candidate that
         decides at this time (0 = the sizing as given).
     """
-    decided = predictions.select("entity", "time", *([pl.col("label_end").alias("exit")] * _ends(predictions)))
+    decided = predictions.select("^(entity|time|label_end)$").rename({"label_end": "exit"}, strict=False)
     sized = [weights(predictions, policy, sizing, setting) for sizing in policy.candidates()]
     if policy.optimise is None:
         return keep(decided.with_columns(sized[0]))
@@ -113,7 +113,3 @@ def _fold_told(moments: pl.DataFrame, policy: Policy, search: Search, receipt: R
 def _searched(search: Search) -> str:
     of = {"sharpe": "Sharpe ratio", "net_return": "net return"}[search.objective]
     return f"{' and '.join(search.grid)} are those with the best {of} on the bars before each fold."
-
-
-def _ends(predictions: pl.DataFrame) -> bool:
-    return "label_end" in predictions.columns

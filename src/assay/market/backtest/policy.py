@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import product
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import polars as pl
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
@@ -91,9 +91,3 @@ def weights(predictions: pl.DataFrame, policy: Policy, sizing: Sizing, setting: 
     side = predicted.sign() * (predicted.abs() > edge)
     calls = predictions.with_columns(side=side)
     return sizing.weights(calls, setting).cast(pl.Float64).alias("weight")
-
-
-def sides(predictions: pl.DataFrame, kind: Any, policy: Policy) -> pl.Series:
-    """Turn predictions into sides."""
-    setting = Setting(kind, 1, pl.Series([]))
-    return weights(predictions, policy, Fixed(), setting).cast(pl.Int8).alias("side")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from assay.market.tables import TIME
 
 Floats = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
+Number = TypeVar("Number", np.float64, np.int64)
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Tape:
         """The last row of each entity."""
         return self.bounds[1:] - 1
 
-    def by_row(self, values: Floats | Index) -> npt.NDArray[np.float64 | np.int64]:
+    def by_row(self, values: npt.NDArray[Number]) -> npt.NDArray[Number]:
         """Repeat a value per entity on its rows."""
         return np.repeat(values, np.diff(self.bounds))
 

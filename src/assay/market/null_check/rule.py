@@ -1,6 +1,6 @@
 """How often the whole pipeline is repeated without a signal, and on what."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -66,7 +66,7 @@ class NullCheckRule(Parameters):
     workloads: dict[str, WorkloadCheck]
 
     @model_validator(mode="after")
-    def _plants_where_it_is_seen(self) -> "NullCheckRule":
+    def _plants_where_it_is_seen(self) -> Self:
         if self.planted.runs and not any(check.tables == "perpetuals" for check in self.workloads.values()):
-            raise ValueError("planted.runs: a signal is planted in markets of perpetuals only, and no workload has them")
+            raise ValueError("planted.runs: a signal is planted in markets of perpetuals, and no workload has them")
         return self

@@ -50,7 +50,9 @@ def settings_of(task: Task, block: Block, rule: NullCheckRule, check: WorkloadCh
     """
     found = merged(block, check.overrides)
     if task.kind not in OVERLAPPING:
-        found = merged(found, {"heads": {name: {"horizon": 1} for name, fixed in _labels(found) if _has_horizon(fixed)}})
+        found = merged(
+            found, {"heads": {name: {"horizon": 1} for name, fixed in _labels(found) if _has_horizon(fixed)}}
+        )
     if task.kind == PLANTED:
         found = merged(found, rule.planted.overrides)
     return merged(found, FIXED)
@@ -64,10 +66,6 @@ def longest_label(block: Block) -> int:
 def _labels(block: Block) -> Iterator[tuple[str, object]]:
     for name, rule in block["heads"].items():
         yield name, LabelRule.model_validate(rule).root
-
-
-def _has_horizon(rule: object) -> bool:
-    return hasattr(rule, "horizon")
 
 
 def merged(block: Block, overrides: Block) -> dict[str, Any]:

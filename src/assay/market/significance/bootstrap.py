@@ -162,11 +162,11 @@ def small_sample_stretch(n: int, *, block: float, degrees: float, confidence: fl
     Returns:
         At least 1.
     """
-    from scipy.stats import norm, t
+    from scipy.special import ndtri, stdtrit
 
     tail = (1.0 + confidence) / 2.0
     lost = min(block / n, 0.5)
-    return float(t.ppf(tail, max(degrees, 1.0)) / norm.ppf(tail) / math.sqrt(1.0 - lost))
+    return float(stdtrit(max(degrees, 1.0), tail) / ndtri(tail) / math.sqrt(1.0 - lost))
 
 
 def block_variance(series: Array, *, block: float) -> Array:

@@ -7,7 +7,6 @@ import numpy as np
 from assay.market.significance.bootstrap import Array
 from assay.market.significance.dependence import Index
 
-
 FIXED_B = (1.96, 2.9694, 0.4160, -0.5324)  # Kiefer & Vogelsang 2005, table 1: Bartlett, two-sided 5 %
 
 

@@ -75,7 +75,9 @@ class Setup:
         The audit is the workload's own: the code of the features is the same.
         """
         if task.kind != SHIFT:
-            raw = raw_tables(self.check.tables, market_rule(task, self.rule, self.check), times=self.own["bars"]["time"])
+            raw = raw_tables(
+                self.check.tables, market_rule(task, self.rule, self.check), times=self.own["bars"]["time"]
+            )
             return {**raw, "audit": self.own["audit"]}
         own = shortened(self.own, self.check.newest)
         memory = max((each["warm_up"] for each in own["feature_catalogue"]["features"]), default=0)
@@ -105,7 +107,7 @@ def run_once(setup: Setup, task: Task) -> Record:
         ``kind``, ``number``, ``seed``; ``level`` and ``rules`` of the verdict, ``ic`` of the judged model with its
         interval, ``rows`` and ``effective_rows`` it was judged on, and ``seconds``.
     """
-    started, name = perf_counter(), setup.workload
+    started = perf_counter()
     verdict, metrics, primary = judged(setup, setup.tables(task), setup.settings(task))
     judgement = metrics["models"][primary.model]["metrics"][primary.metric]
     return {

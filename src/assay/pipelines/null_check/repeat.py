@@ -4,9 +4,10 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
@@ -77,11 +78,11 @@ def repeat(setup: Setup, journal: Runs, *, track: Track = silent) -> list[Record
     left = [task for task in tasks if _place(task) not in found]
     if len(left) < len(tasks):
         log.info("%d of %d runs were done before", len(tasks) - len(left), len(tasks))
-    with_results = zip(track(left, f"null check of {setup.workload}"), _results(setup, left), strict=False)
-    for _, record in with_results:
-        found[record["kind"], record["number"]] = record
-        if "failed" not in record:
-            journal.add(key, record)
+    with closing(_results(setup, left)) as results:
+        for _, record in zip(track(left, f"null check of {setup.workload}"), results, strict=False):
+            found[record["kind"], record["number"]] = record
+            if "failed" not in record:
+                journal.add(key, record)
     records = [found[_place(task)] for task in tasks]
     _refuse_if_nothing_worked(records)
     return records
@@ -108,7 +109,7 @@ def _place(task: Task) -> tuple[str, int]:
     return task.name, task.number
 
 
-def _results(setup: Setup, tasks: Sequence[Task]) -> Iterator[Record]:
+def _results(setup: Setup, tasks: Sequence[Task]) -> Generator[Record]:
     """Records as they are finished."""
     if not tasks:
         return

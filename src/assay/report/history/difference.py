@@ -78,7 +78,7 @@ def _claim(record: Record) -> Cell:
 
 
 _OUTCOME: dict[str, Callable[[Record], Cell]] = {
-    "Verdict": lambda record: Cell(record.level or number(None), mark="text"),
+    "Verdict": lambda record: Cell(record.level or number(None)),
     "Declared primary": _claim,
     "Its direction": lambda record: estimate_cell(dict(record.judged.direction)),
     "Its net Sharpe": lambda record: estimate_cell(dict(record.judged.sharpe), "ratio"),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from assay.report.elements import Block, Cell, Column, Drawer, Figure, Table, estimate_cell
 from assay.report.figures.trend import Moment, trend_figure
-from assay.report.format import counted, number, opening, quantity, slug, title
+from assay.report.format import counted, number, opening, quantity, slug, spelled, title
 from assay.report.history.difference import difference_tables
 from assay.report.history.record import Estimate, Record
 from assay.report.page import environment
@@ -28,7 +28,7 @@ def build_comparison(pairs: Mapping[str, tuple[Record, ...]]) -> str:
         One HTML page that loads nothing from elsewhere.
     """
     blocks = [
-        Block(slug(name), opening(title(name)), "", reading=pair[-1].headline, tables=difference_tables(*pair))
+        Block(slug(name), opening(title(name)), "", reading=_headline(pair[-1]), tables=difference_tables(*pair))
         for name, pair in pairs.items()
     ]
     return _page("Two runs", blocks)
@@ -63,12 +63,16 @@ def _block(workload: str, runs: Sequence[Record]) -> Block:
         slug(workload),
         opening(title(workload)),
         _TREND_LEDE,
-        reading=newest.headline,
+        reading=_headline(newest),
         figures=_figures(workload, judged[-SHOWN:]),
         tables=[_runs_table(workload, runs)],
         more=_against_the_one_before(judged),
         badge=Cell(newest.level or newest.status, mark=slug(newest.level or newest.status)),
     )
+
+
+def _headline(run: Record) -> str:
+    return opening(spelled(run.headline, run.scores.get(str(run.primary.get("head")), ())))
 
 
 def _against_the_one_before(judged: Sequence[Record]) -> list[Drawer]:
