@@ -3,8 +3,8 @@
     python benchmarks/backtest.py               # 30 entities x 100,000 bars
     python benchmarks/backtest.py 12 20000      # entities, bars
 
-A market of random walks with a decision at every bar but the first ten, after a small one has warmed up the kernels. Each figure is the
-best of three on the machine at hand; the peak is that of the process after the ledger, bars and decisions included.
+A market of random walks with a decision at every bar but the first ten, after a small one has warmed up the kernels.
+Each figure is the best of three on the machine at hand; the peak is that of the process, bars and decisions included.
 """
 
 import resource
@@ -46,9 +46,7 @@ def market(entities: int, bars: int, seed: int = 0) -> tuple[pl.DataFrame, pl.Da
         weight=pl.Series(rng.uniform(-1.5, 1.5, close.size)),
         exit=pl.col("time") + pl.Series(rng.integers(2, 2 + HORIZON, close.size)) * HOUR,
     ).filter(table.select(age >= WARM_UP).to_series())
-    settlements = table.filter(pl.col("time").dt.hour() % 8 == 0).select(
-        "entity", event_time="time", rate=pl.lit(1e-4)
-    )
+    settlements = table.filter(pl.col("time").dt.hour() % 8 == 0).select("entity", event_time="time", rate=pl.lit(1e-4))
     return table, decisions, settlements
 
 

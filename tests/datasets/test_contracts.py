@@ -199,6 +199,8 @@ BAD = [
     ("Ledger", put("pnl", NAN), "pnl: finite"),
     ("Ledger", put("position", None), "position: not_nullable"),
     ("Ledger", put("model", "ant"), "one block per model"),
+    ("Ledger", put("impact", -1.0), "impact: greater_than_or_equal_to"),
+    ("Ledger", put("fees", 1e-6), "pnl = gross - costs"),
     ("Decisions", put("entity", "A"), "sorted and unique by entity"),
     ("Decisions", put("time", None), "time: not_nullable"),
     ("Decisions", put("signal", "HOLD"), "signal: isin"),

@@ -35,6 +35,7 @@ ENSEMBLES = EnsembleRules.model_validate(
         "pair": {"kind": "mean", "members": ["forest", "stump"]},
         "other": {"kind": "mean", "members": ["linear", "prior"]},
         "nested": {"kind": "mean", "members": ["pair", "linear"]},
+        "deep": {"kind": "mean", "members": ["nested", "forest"]},
         "stacked": {"kind": "stacking", "members": ["forest", "linear"], "min_rows": 20},
     }
 )
@@ -120,13 +121,13 @@ def test_what_has_no_seed_does_not_depend_on_it(model_input: pl.DataFrame, plan:
 
 @pytest.mark.parametrize(
     ("ensemble", "members"),
-    [("pair", ("forest", "stump")), ("nested", ("forest", "stump", "linear")), ("stacked", ("forest", "linear"))],
+    [("pair", ("forest", "stump")), ("deep", ("forest", "stump", "linear")), ("stacked", ("forest", "linear"))],
 )
 def test_an_ensemble_is_made_anew_of_refitted_members(
     ensemble: str, members: tuple[str, ...], model_input: pl.DataFrame, plan: Plan, walked: Walked
 ) -> None:
     found = reseed(model_input, plan, walked, primary=claim(ensemble), count=2)
-    needed = ("pair", "nested") if ensemble == "nested" else (ensemble,)
+    needed = ("pair", "nested", "deep") if ensemble == "deep" else (ensemble,)
     rules = EnsembleRules({name: ENSEMBLES.root[name] for name in needed})
     tables = [seeded(model_input, plan, seed, *members) for seed in (5, 6)]
     made = [combine(table, model_input, plan=plan, rules=rules, left_out={}).oos for table in tables]

@@ -1,5 +1,6 @@
 """Books of all models of a head: grain, figures and the records of the trial ledger."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,11 +8,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assay.market.backtest import bars_per_year, performance, portfolio
+from assay.market.backtest import Limits, Policy, bars_per_year, performance, portfolio
 from assay.market.costs import Costs, Funding
 from assay.market.execution import Execution
 from assay.market.plan import Learning, Plan
-from assay.market.trading import BUY_AND_HOLD, BacktestRule, measure, outer_trials, simulate
+from assay.market.splits import Receipt
+from assay.market.trading import ALWAYS_FLAT, BUY_AND_HOLD, BacktestRule, measure, simulate
 
 ROWS, HORIZON = 120, 3
 
@@ -25,7 +27,7 @@ def bars() -> pl.DataFrame:
     for entity in ("A", "B"):
         close = 100 * np.exp(rng.normal(0, 0.01, ROWS).cumsum())
         prices = dict.fromkeys(("open", "high", "low", "close"), close)
-        tables.append(pl.DataFrame({"entity": entity, "time": times, **prices, "volume": 1.0, "jump": False}))
+        tables.append(pl.DataFrame({"entity": entity, "time": times, **prices, "volume": 1e4, "jump": False}))
     return pl.concat(tables).with_columns(pl.col("time").cast(pl.Datetime("us", "UTC")))
 
 
@@ -113,7 +115,9 @@ def test_constant_funding_is_drift_and_no_timing(bars: pl.DataFrame, oos: pl.Dat
     assert abs(held["timing_sharpe"]["value"]) < 2
 
 
-def test_timing_is_the_covariance_of_position_and_return(bars: pl.DataFrame, oos: pl.DataFrame) -> None:
+def test_timing_is_what_the_average_position_so_far_would_not_have_earned(
+    bars: pl.DataFrame, oos: pl.DataFrame
+) -> None:
     ledger = books(bars, oos)
     found = told(bars, ledger)["models"]["one"]["performance"]["timing_sharpe"]["value"]
     excess = np.zeros(80)
@@ -123,27 +127,119 @@ def test_timing_is_the_covariance_of_position_and_return(bars: pl.DataFrame, oos
         )
         held, r = np.append(0, own["position"].to_numpy()[:-1]), market["gross"].to_numpy()
         costs = (own["fees"] + own["slippage"]).to_numpy()
-        excess += ((held - held.mean()) * (r - r.mean()) - costs) / 2
+        first = int(np.flatnonzero(held)[0])
+        so_far = np.array([held[first : n + 1].mean() if n >= first else 0.0 for n in range(80)])
+        excess += ((held - so_far) * r - costs) / 2
     year, net = bars_per_year(ledger["time"]), portfolio(ledger.filter(pl.col("model") == "one"))["ret"]
     assert found == pytest.approx(excess.mean() / net.std() * year**0.5)
+
+
+def test_every_book_is_told_in_whole(bars: pl.DataFrame, oos: pl.DataFrame) -> None:
+    found = told(bars, books(bars, oos))["models"]
+    assert list(found) == ["one", "two", BUY_AND_HOLD, ALWAYS_FLAT]
+    keys = {"performance", "curve", "monthly", "by_entity", "episodes", "stress", "break_even_bp", "capacity"}
+    for name, book in found.items():
+        assert set(book) == keys | {"random", "policy"}
+        assert book["monthly"][0]["month"] == "2024-01"
+        assert [row["name"] for row in book["by_entity"]] == ["A", "B"]
+        assert sum(month["ret"] for month in book["monthly"]) == pytest.approx(book["performance"]["total_return"])
+        assert (book["random"] is None) == (book["policy"] is None) == (name in (BUY_AND_HOLD, ALWAYS_FLAT))
+    assert found["one"]["random"]["entries"] == 80 - 2 * HORIZON + 1
+    assert found["one"]["stress"][2]["annual_return"] == found["one"]["performance"]["annual_return"]
+    assert 0 < found["one"]["episodes"] <= 80 / HORIZON
+    json.dumps(found, allow_nan=False)
+
+
+def test_doing_nothing_earns_nothing(bars: pl.DataFrame, oos: pl.DataFrame) -> None:
+    flat = told(bars, books(bars, oos))["models"][ALWAYS_FLAT]
+    assert flat["performance"]["total_return"] == 0
+    assert flat["performance"]["sharpe"] == {"value": None, "low": None, "high": None}
+    assert (flat["episodes"], flat["break_even_bp"]) == (0, None)
+    assert set(flat["curve"]["equity"]) == set(flat["curve"]["low"]) == {1.0}
+
+
+def test_the_band_surrounds_the_end_of_the_curve(bars: pl.DataFrame, oos: pl.DataFrame) -> None:
+    ledger = books(bars, oos)
+    curve = told(bars, ledger)["models"]["one"]["curve"]
+    assert len(curve["low"]) == len(curve["high"]) == len(curve["equity"]) == 80
+    assert curve["low"][-1] < curve["equity"][-1] < curve["high"][-1]
+    other = rule().model_copy(update={"seed": 1})
+    assert told(bars, ledger, other)["models"]["one"]["curve"]["low"] != curve["low"]
+
+
+def test_the_sizing_of_the_policy_is_traded_and_told(bars: pl.DataFrame, oos: pl.DataFrame) -> None:
+    half = rule().model_copy(update={"policy": Policy.model_validate({"sizing": {"kind": "fixed", "size": 0.5}})})
+    ledger = simulate(bars, oos, plan(), rule=half, settlements=None)
+    own = pl.col("model") == "one"
+    whole = books(bars, oos).filter(own)["position"].to_list()
+    assert ledger.filter(own)["position"].to_list() == pytest.approx([position / 2 for position in whole])
+    assert "0.5 of the capital" in told(bars, ledger, half)["models"]["one"]["policy"]["said"]
+
+
+def test_an_optimised_policy_is_told_fold_by_fold(bars: pl.DataFrame, oos: pl.DataFrame) -> None:
+    rng = np.random.default_rng(3)
+    fold = pl.when(pl.col("time") < bars["time"][80]).then(1).otherwise(2).alias("fold")
+    shares = pl.DataFrame(rng.dirichlet((2, 2, 2), oos.height), schema=["p_short", "p_neutral", "p_long"])
+    searched = Policy.model_validate(
+        {"sizing": {"kind": "threshold", "probability": 0.9}, "optimise": {"grid": {"probability": [0.0, 0.4]}}}
+    )
+    by_fold = rule().model_copy(update={"policy": searched})
+    start, known = bars["time"][80], bars["time"][39]
+    receipt = Receipt(2, known, known, bars["time"][41], start, bars["time"][119], 1, 1, 0, 0)
+    planned = plan(receipts=(receipt,))
+    ledger = simulate(
+        bars, pl.concat([oos.with_columns(fold), shares], how="horizontal"), planned, rule=by_fold, settlements=None
+    )
+    found = measure(bars, ledger, planned, rule=by_fold, settlements=None)["models"]["two"]["policy"]["folds"]
+    assert [(fold["fold"], fold["bars"]) for fold in found] == [(2, 40)]
+    assert found[0]["chosen"]["probability"] in (0.0, 0.4, 0.9)
+    assert ledger.filter(pl.col("model") == BUY_AND_HOLD)["choice"].unique().to_list() == [0]
+
+
+def test_years_are_counted_before_the_first_decision(bars: pl.DataFrame, oos: pl.DataFrame) -> None:
+    """Bars of four hours before it: one of the same scale takes the share that four-hour bars ask for."""
+    target = {"sizing": {"kind": "volatility_target", "target": 0.1, "cap": 10.0}}
+    by_target = rule(0.0).model_copy(update={"policy": Policy.model_validate(target)})
+    scaled = oos.with_columns(scale=pl.lit(0.03))
+    ledger = simulate(bars, scaled, plan(), rule=by_target, settlements=None).filter(pl.col("model") == "one")
+    fixed = books(bars, oos).filter(pl.col("model") == "one")
+    share = 0.1 / 0.03 / (6 * 365.25 / HORIZON) ** 0.5
+    assert ledger["position"].to_list() == pytest.approx((fixed["position"] * share).to_list())
+
+
+def test_limits_and_capital_of_the_rule_are_those_of_the_ledger(bars: pl.DataFrame, oos: pl.DataFrame) -> None:
+    longs = oos.with_columns(pl.lit(1, dtype=pl.Int8).alias("y_pred"))
+    limited = rule().model_copy(update={"limits": Limits(max_position=0.2)})
+    ledger = simulate(bars, longs, plan(), rule=limited, settlements=None).filter(pl.col("model") == "one")
+    assert ledger["position"].max() < 0.25
+    assert books(bars, longs)["position"].max() > 0.9  # type: ignore[operator]
+    moving = BacktestRule(costs=Costs(fee_bp=2, half_spread_bp=1, impact=0.5), capital=1e5)
+    charged = simulate(bars, longs, plan(), rule=moving, settlements=None)
+    assert charged.filter(pl.col("model") == "one")["impact"].sum() > 0
+    found = told(bars, charged, moving)
+    assert "at 100,000" in found["said"]
+    assert (
+        found["models"]["one"]["capacity"]["said"] != told(bars, books(bars, oos))["models"]["one"]["capacity"]["said"]
+    )
+
+
+def test_positions_may_leave_when_their_label_ends(bars: pl.DataFrame, oos: pl.DataFrame) -> None:
+    longs = oos.with_columns(pl.lit(1, dtype=pl.Int8).alias("y_pred"))
+    soon = longs.with_columns(label_end=pl.col("time") + timedelta(hours=8))  # one bar after the fill
+    early = rule().model_copy(update={"holding": "label_end"})
+    left, held = (
+        simulate(bars, soon, plan(), rule=holding, settlements=None).filter(pl.col("model") == "one")
+        for holding in (early, rule())
+    )
+    assert held.equals(books(bars, longs).filter(pl.col("model") == "one"))
+    assert left["position"].max() == pytest.approx(1 / HORIZON)
+    assert held["position"].max() > 0.9  # type: ignore[operator]
 
 
 def test_curve_ends_where_the_book_ends(bars: pl.DataFrame, oos: pl.DataFrame) -> None:
     found = told(bars, books(bars, oos))["models"]["one"]
     assert found["curve"]["equity"][-1] == pytest.approx(1 + found["performance"]["total_return"])
     assert min(found["curve"]["drawdown"]) == pytest.approx(found["performance"]["max_drawdown"])
-
-
-def test_a_replay_is_no_new_trial_and_other_costs_are(bars: pl.DataFrame, oos: pl.DataFrame) -> None:
-    first, again = (outer_trials(books(bars, oos), plan(), rule()) for _ in range(2))
-    dearer = outer_trials(books(bars, oos, fee_bp=3.0), plan(), rule(3.0))
-    assert [t["id"] for t in first] == [t["id"] for t in again]
-    assert not {t["id"] for t in first} & {t["id"] for t in dearer}
-    assert [t["model"] for t in first] == ["one", "two"]
-    assert {t["scope"] for t in first} == {"outer"}
-    judged = rule().model_copy(update={"seed": 1, "confidence": 0.8})  # how it is judged is no part of what was tried
-    assert [t["id"] for t in outer_trials(books(bars, oos), plan(), judged)] == [t["id"] for t in first]
-    assert {len(t["net_returns"]) for t in first} == {80}
 
 
 def test_the_horizon_of_the_plan_is_the_holding_period(bars: pl.DataFrame, oos: pl.DataFrame) -> None:

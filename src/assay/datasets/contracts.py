@@ -15,6 +15,7 @@ from assay.market.errors import DataError
 from assay.market.tables import (
     BARS,
     BOUNDS,
+    CHARGES,
     CLASS_NAMES,
     CLASSES,
     FEED,
@@ -34,6 +35,7 @@ from assay.market.tables import (
 from assay.market.walk_forward import IMPORTANCE
 
 ROUNDING = 1e-6  # probabilities may miss a sum of one by this
+CENT = 1e-9  # share of the capital that the accounts of one bar may miss
 
 Columns = dict[str, pa.Column]
 
@@ -175,6 +177,7 @@ _PREDICTION_CHECKS = (
     _check("train_end < time", pl.col("train_end") < pl.col("time")),
     _check("label_end > time", pl.col("label_end") > pl.col("time")),
 )
+_NEVER_NEGATIVE = ("turnover", "slippage", "impact", "borrow")
 _EVEN = 1 / len(CLASSES) - ROUNDING
 _DECISIONS = {
     "entity": pa.Column(pl.String),
@@ -191,6 +194,11 @@ _DECISION_CHECKS = (
     _check("lower <= upper", pl.col("lower") <= pl.col("upper")),
     # NEUTRAL also answers a tie of SHORT and LONG, where it may be the least probable class
     _check("SHORT and LONG have at least 1/3", (pl.col("signal") == "NEUTRAL") | (pl.col("confidence") >= _EVEN)),
+)
+_LEDGER = _columns(LEDGER) | {name: _number(_AT_LEAST_ZERO, nullable=False) for name in _NEVER_NEGATIVE}
+_LEDGER_CHECKS = (
+    _by_model(),
+    _check("pnl = gross - costs", (pl.col("pnl") - (pl.col("gross") - pl.sum_horizontal(CHARGES))).abs() < CENT),
 )
 _IMPORTANCE = _columns({"model": pl.String} | IMPORTANCE) | {
     "importance": _number(pa.Check.in_range(0, 1), nullable=False)
@@ -216,7 +224,7 @@ Labels = Contract(_LABELS, _LABEL_CHECKS)
 ModelInput = Contract(_LABELS, _LABEL_CHECKS, _rest(_LABELS, pl.Float32))
 Predictions = Contract(_PREDICTIONS, [_by_key(*KEY), *_PREDICTION_CHECKS], _outcomes)
 Oos = Contract({"model": pa.Column(pl.String)} | _PREDICTIONS, [_by_model(), *_PREDICTION_CHECKS], _outcomes)
-Ledger = Contract(_columns(LEDGER), [_by_model()])
+Ledger = Contract(_LEDGER, _LEDGER_CHECKS)
 Decisions = Contract(_DECISIONS, _DECISION_CHECKS)
 Importance = Contract(_IMPORTANCE, [_check(f"unique by {', '.join(_RANKED)}", pl.struct(_RANKED).is_unique())])
 ShapValues = Contract(_SHAP_VALUES)

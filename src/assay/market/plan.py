@@ -47,6 +47,7 @@ class Learning(Parameters):
         profile: Which of the ``profiles`` this run follows.
         profiles: How much a run does, by name.
         seed: Seed of every fit and of the search.
+        seeds: How many seeds the declared primary is fitted with on every fold, this one included.
         splits: How the history is cut into training parts and test folds.
         tail: Share of the newest training timestamps that early stopping watches.
         selection: How features are chosen inside a training part, once for all models of a head.
@@ -57,6 +58,7 @@ class Learning(Parameters):
     profile: str = "quick"
     profiles: dict[str, Profile] = Field(default_factory=lambda: {"quick": Profile()})
     seed: int = Field(default=0, ge=0)
+    seeds: int = Field(default=3, ge=1)
     splits: SplitRule = SplitRule()
     tail: float = Field(default=0.15, gt=0, lt=1)
     selection: SelectionRule = SelectionRule()

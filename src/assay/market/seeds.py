@@ -115,7 +115,7 @@ def _document(model: str | None, scores: Mapping[int, float | None], said: str) 
         "seeds": list(scores),
         "ic": list(scores.values()),
         "mean": float(np.mean(found)) if found else None,
-        "sd": float(np.std(found)) if len(found) > 1 else None,
+        "sd": float(np.std(found, ddof=1)) if len(found) > 1 else None,
         "low": min(found, default=None),
         "high": max(found, default=None),
         "said": said,

@@ -46,6 +46,7 @@ PREDICTIONS: Mapping[str, Any] = {
 }
 OUTCOMES = ("y_true", "y_pred")  # both Int8 (classes) or both Float64 (returns)
 BOUNDS = ("lower", "upper")  # of a return; null where nothing is known to judge by
+CHARGES = ("fees", "slippage", "impact", "borrow", "funding")  # what a ledger takes from gross; a rebate is negative
 LEDGER = {
     "model": pl.String,
     "entity": pl.String,

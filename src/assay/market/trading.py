@@ -1,7 +1,5 @@
 """From the out-of-sample predictions of a head to books and figures, for every model and for buying and holding."""
 
-import hashlib
-import json
 from functools import partial
 from typing import Any
 
@@ -28,16 +26,17 @@ from assay.market.backtest.intervals import Returns, block_length, equity_band, 
 from assay.market.backtest.optimise import CHOICE, policy_book, policy_told
 from assay.market.backtest.sizing import Setting
 from assay.market.backtest.stress import break_even, capacity, stress
-from assay.market.costs import Costs, Funding, check_funding
+from assay.market.backtest.timing import timing_returns
+from assay.market.costs import Costs, Funding, check_funding, describe_costs
 from assay.market.parameters import Parameters
 from assay.market.plan import Plan
 from assay.market.significance import BootstrapRule
-from assay.market.tables import KEY, stack_by_model
+from assay.market.tables import stack_by_model
 
 BUY_AND_HOLD = "buy and hold"
 ALWAYS_FLAT = "always flat"
 CURVE_POINTS = 600
-DIGITS = 12  # decimals kept of a net return in the trial ledger
+DRAWN = 8  # decimals of a curve
 
 
 class BacktestRule(Parameters):
@@ -47,7 +46,8 @@ class BacktestRule(Parameters):
         costs: Cost of trading.
         funding: Cost of holding.
         policy: When a prediction becomes a position, and how large it is.
-        holding: ``horizon`` holds every position for the horizon of the labels, ``label_end`` until its label ends.
+        holding: ``horizon`` holds every position for the horizon of the labels, ``label_end`` until its label ends
+            where that is earlier; it then leaves at the price of that bar, and not at a barrier inside it.
         limits: How much may be held.
         capital: Capital of the whole book in the quote currency, for impact, lots and capacity; None = not stated.
         seed: Seed of the resamples behind intervals, and of the random entries.
@@ -126,24 +126,25 @@ def measure(
         ``models``: per model, and for ``buy and hold`` and ``always flat``:
 
         - ``performance``: see ``backtest.performance``; ``sharpe`` with its block-bootstrap interval;
-          ``timing_sharpe``, what is left of it without drift: the mean of (position - its mean) * (return - its mean)
-          less costs, over the same deviation.
+          ``timing_sharpe``, what is left of it without drift: the mean of ``timing.timing_returns`` over the same
+          deviation.
         - ``curve``: ``time, equity, drawdown, low, high`` (pointwise band of the equity), at most 600 points.
         - ``monthly``, ``by_entity``, ``episodes``: see ``backtest.breakdown``.
         - ``stress``, ``break_even_bp``, ``capacity``: see ``backtest.stress``.
-        - ``random``: see ``backtest.random_entries``; ``policy``: see ``optimise.policy_told``; None for the two books
-          that no model decides.
+        - ``random``: see ``benchmarks.random_entries``; ``policy``: see ``optimise.policy_told``; None for the two
+          books that no model decides.
 
-        ``costs``: those of the rule. ``funding``: one sentence on what was assumed on the bars of the ledger.
+        ``costs``: those of the rule. ``said``: what trading costs, in words. ``funding``: one sentence on what was
+        assumed on the bars of the ledger.
 
     Raises:
         DataError: Funding is required but not covered.
     """
     books = {str(key[0]): part for key, part in ledger.partition_by("model", as_dict=True, maintain_order=True).items()}
-    market, excess = books[BUY_AND_HOLD], _timing_returns(ledger)
+    market, timing = books[BUY_AND_HOLD], timing_returns(ledger, books[BUY_AND_HOLD])
     books[ALWAYS_FLAT] = always_flat(market)
     portfolios = {name: portfolio(book) for name, book in books.items()}
-    returns = {name: _returns(book, excess.get(name), plan.horizon) for name, book in portfolios.items()}
+    returns = {name: _returns(book, timing.get(name), plan.horizon) for name, book in portfolios.items()}
     sharpes = sharpe_intervals(returns, rule=rule.resampled())
     told = {}
     for name, whole in portfolios.items():
@@ -155,57 +156,14 @@ def measure(
     return {
         "models": told,
         "costs": rule.costs.model_dump(mode="json"),
+        "said": describe_costs(rule.costs, capital=rule.capital),
         "funding": check_funding(traded_bars(bars, ledger), settlements, rule.funding),
     }
 
 
-def outer_trials(ledger: pl.DataFrame, plan: Plan, rule: BacktestRule) -> list[dict[str, Any]]:
-    """Record every configuration whose out-of-sample result was computed.
-
-    Returns:
-        One record per model (not for buying and holding): ``id`` (hash of what was tried and of what came out, so
-        that a replay is no new trial), ``scope`` outer, what was tried, the span, and the net return of every bar.
-    """
-    tried = {
-        "head": plan.head,
-        "horizon": plan.horizon,
-        "feature_set_id": plan.feature_set_id,
-        "backtest": rule.model_dump(mode="json", exclude={"seed", "confidence"}),
-    }
-    books = {name: book for name, book in _portfolios(ledger).items() if name != BUY_AND_HOLD}
-    return [_sealed(tried | {"model": name}, book) for name, book in books.items()]
-
-
-def _portfolios(ledger: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    parts = ledger.partition_by("model", as_dict=True, maintain_order=True)
-    return {str(key[0]): portfolio(part) for key, part in parts.items()}
-
-
-def _timing_returns(ledger: pl.DataFrame) -> dict[str, Floats]:
-    """Net returns of each model without drift: (position - its mean) * (return - its mean) less costs, summed.
-
-    The covariance of positions and later returns, funding included (Grinblatt and Titman 1993); both means are taken
-    with hindsight, per entity, to judge and never to trade.
-    """
-    carried = pl.col("gross") - pl.col("funding")
-    market = ledger.filter(pl.col("model") == BUY_AND_HOLD).select("entity", "time", market=carried)
-    book = ["model", "entity"]
-    held, r = pl.col("position").shift(1, fill_value=0.0).over(book), pl.col("market")
-    drift = held.mean().over(book) * r + (held - held.mean().over(book)) * r.mean().over(book)
-    returns = (
-        ledger.join(market, on=KEY, how="left", maintain_order="left")
-        .with_columns(excess=(pl.col("pnl") - drift) / ledger["entity"].n_unique())
-        .group_by("model", "time")
-        .agg(pl.col("excess").sum())
-        .sort("model", "time")
-    )
-    parts = returns.partition_by("model", as_dict=True)
-    return {str(key[0]): part["excess"].to_numpy() for key, part in parts.items()}
-
-
-def _returns(book: pl.DataFrame, excess: Floats | None, horizon: int) -> Returns:
+def _returns(book: pl.DataFrame, timing: Floats | None, horizon: int) -> Returns:
     net = book["ret"].to_numpy()
-    timing = np.zeros(len(net)) if excess is None else excess
+    timing = np.zeros(len(net)) if timing is None else timing
     return Returns(net, timing, bars_per_year(book["time"]), block_length(net, timing, horizon=horizon))
 
 
@@ -236,18 +194,8 @@ def _curve(book: pl.DataFrame, returns: Returns, rule: BacktestRule) -> dict[str
     low, high = equity_band(returns.net, shown, block=returns.block, rule=rule.resampled())
     return {
         "time": [time.isoformat() for time in book["time"].gather(shown)],
-        "equity": equity[shown].tolist(),
-        "drawdown": drawdown[shown].tolist(),
-        "low": low.tolist(),
-        "high": high.tolist(),
+        "equity": equity[shown].round(DRAWN).tolist(),
+        "drawdown": drawdown[shown].round(DRAWN).tolist(),
+        "low": low.round(DRAWN).tolist(),
+        "high": high.round(DRAWN).tolist(),
     }
-
-
-def _sealed(tried: dict[str, Any], book: pl.DataFrame) -> dict[str, Any]:
-    record = {
-        **tried,
-        "span": [book["time"][0].isoformat(), book["time"][-1].isoformat()],
-        "net_returns": book["ret"].round(DIGITS).to_list(),
-    }
-    identity = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:24]
-    return {"id": identity, "scope": "outer", **record}

@@ -13,8 +13,8 @@ from kedro.pipeline import Pipeline
 
 PER_HEAD = (
     "labels label_manifest model_input draft plan best_params inner_trials raw_oos left_out fold_shelf importance "
-    "fits combined ensembles second_stages oos calibration shap_values explanation model_index shelf champion "
-    "ledger backtest outer_trials metrics findings"
+    "fits seeds combined ensembles second_stages oos calibration shap_values explanation model_index shelf champion "
+    "ledger backtest outer_trials significance metrics contest findings"
 )
 PER_MODEL = "trials predictions fold_models model"
 GRAIN = dict.fromkeys(PER_HEAD.split(), 2) | dict.fromkeys(PER_MODEL.split(), 3)

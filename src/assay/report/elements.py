@@ -1,6 +1,6 @@
 """The few things a page is made of: cells, tables, figures, drawers and blocks. Text in them is never markup."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from assay.report.format import MISSING, interval, number
 
+Size = Literal["third", "half", "whole"]
 UNDEFINED = "undefined in this run: not enough rows, no calls, or a constant forecast"
 
 
@@ -77,7 +78,21 @@ class Figure:
     svg: Markup
     narrow: Markup | None = None
     caption: str = ""
-    size: Literal["third", "half", "whole"] = "third"
+    size: Size = "third"
+
+
+def drawn(title: str, paint: Callable[[bool], Markup], *, caption: str = "", size: Size = "half") -> Figure:
+    """Draw a figure for wide and for narrow screens; one of a third of the page only once, it is narrow anyway.
+
+    Args:
+        title: Short heading above the drawing.
+        paint: Draws it; told whether for a wide screen.
+        caption: A sentence below.
+        size: Share of the page it takes on a wide screen.
+    """
+    if size == "third":
+        return Figure(title, paint(False), caption=caption)
+    return Figure(title, paint(True), paint(False), caption, size)
 
 
 @dataclass(frozen=True)

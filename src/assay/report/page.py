@@ -1,10 +1,12 @@
 """The page: sections in reading order, rendered into one self-contained HTML file."""
 
+import gc
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
@@ -87,22 +89,33 @@ def build_report(facts: ReportFacts) -> str:
     Raises:
         DataError: The facts contradict themselves (raised when they are made).
     """
-    return (
-        environment(facts.provenance)
-        .get_template("page.html")
-        .render(
-            workload=title(facts.workload),
-            hero=hero(facts),
-            wanted=wanted_block(facts),
-            checks=[audit_block(facts), null_block(facts)],
-            chapters=[_chapter(facts, name) for name in _order(facts)],
-            absent={title(name): opening(prose(reason)) for name, reason in facts.absent.items()},
-            appendix=[quality_block(facts), feature_block(facts)],
-            run=run_block(facts),
-            confidence=percent(facts.declared.evaluation["confidence"]),
-            glossary=GLOSSARY,
-        )
-    )
+    with _known_objects_left_alone():
+        return environment(facts.provenance).get_template("page.html").render(**_content(facts))
+
+
+def _content(facts: ReportFacts) -> dict[str, Any]:
+    return {
+        "workload": title(facts.workload),
+        "hero": hero(facts),
+        "wanted": wanted_block(facts),
+        "checks": [audit_block(facts), null_block(facts)],
+        "chapters": [_chapter(facts, name) for name in _order(facts)],
+        "absent": {title(name): opening(prose(reason)) for name, reason in facts.absent.items()},
+        "appendix": [quality_block(facts), feature_block(facts)],
+        "run": run_block(facts),
+        "confidence": percent(facts.declared.evaluation["confidence"]),
+        "glossary": GLOSSARY,
+    }
+
+
+@contextmanager
+def _known_objects_left_alone() -> Iterator[None]:
+    """Collect only what the drawings leave behind: a search of everything else for each of them costs a third more."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def environment(provenance: Provenance | None = None) -> "Environment":

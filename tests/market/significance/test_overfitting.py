@@ -74,11 +74,23 @@ def test_ties_share_their_rank() -> None:
 
 def test_a_book_that_rests_has_a_ratio_of_zero() -> None:
     """It is best where the other loses, and not best where the other gains."""
-    rng = np.random.default_rng(5)
-    losing = np.column_stack([np.zeros(40), rng.standard_normal(40) - 3.0])
-    assert probability_of_backtest_overfitting(losing, blocks=4).value == 0.0
-    always = np.column_stack([np.full(40, 0.1), rng.standard_normal(40) + 3.0])  # constant: no ratio, but for rounding
-    assert probability_of_backtest_overfitting(always, blocks=4).value == 0.0
+    noise = np.random.default_rng(5).standard_normal(40)
+    found = [
+        probability_of_backtest_overfitting(np.column_stack([np.zeros(40), noise, noise - shift]), blocks=4)
+        for shift in (-3.0, 3.0)
+    ]
+    assert found[0].value == 0.0
+    assert found[1].value > 0.0
+
+
+@pytest.mark.parametrize("constant", [0.1, 0.3, -0.7])
+def test_rounding_gives_a_constant_no_ratio(constant: float) -> None:
+    others = np.random.default_rng(6).standard_normal((42, 3))
+    constant_first, zero_first = (
+        probability_of_backtest_overfitting(np.column_stack([np.full(42, value), others]), blocks=6).logits
+        for value in (constant, 0.0)
+    )
+    assert (constant_first == zero_first).all()
 
 
 @pytest.mark.parametrize(

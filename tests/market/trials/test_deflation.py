@@ -46,7 +46,9 @@ def test_the_hurdle_is_that_of_the_trials_at_hand(make_ledger: Made, make_noise:
     counts = {name: told[name] for name in ("records", "configurations", "compared", "clusters", "effective")}
     assert counts == dict.fromkeys(counts, 12)
     assert told["sharpe_variance"] == pytest.approx(sharpes(returns).var(ddof=1), rel=1e-5)
-    assert told["expected_max_sharpe"] == pytest.approx(expected_maximum_sharpe(12, told["sharpe_variance"]), rel=1e-5)
+    hurdle = expected_maximum_sharpe(12, told["sharpe_variance"])
+    assert told["expected_max_sharpe"] == pytest.approx(hurdle, rel=1e-5)
+    assert f"annual Sharpe ratio of {hurdle * 365.25**0.5:.2f} without any skill" in told["said"]
 
 
 def test_every_model_is_held_against_the_hurdle(make_ledger: Made, make_noise: Made) -> None:
@@ -171,13 +173,15 @@ def test_variants_of_one_idea_do_not_lower_the_hurdle(make_ledger: Made, make_no
 def test_a_cluster_weighs_its_trials_by_their_risk(make_ledger: Made, make_noise: Made) -> None:
     """The same returns ten times as large say the same."""
     returns = make_noise(3)
-    returns["big"] = 10 * (returns["m0"] + 0.003 * np.random.default_rng(2).standard_normal(400))
-    ledger = make_ledger(returns)
-    plain = deflate(records_of(ledger), ledger, horizon=1)["trials"]
-    scaled = make_ledger(returns | {"big": returns["big"] / 10})
-    assert plain["clusters"] == 3
-    again = deflate(records_of(scaled), scaled, horizon=1)["trials"]
-    assert again["expected_max_sharpe"] == pytest.approx(plain["expected_max_sharpe"], rel=1e-4)
+    hurdles = []
+    for scale in (1.0, np.geomspace(0.1, 10.0, 30)):
+        variants = returns["m0"][:, None] + 0.005 * np.random.default_rng(2).standard_normal((400, 30))
+        clones = dict(zip((f"clone {n}" for n in range(30)), (scale * variants).T, strict=True))
+        ledger = make_ledger(returns | clones)
+        told = deflate(records_of(ledger), ledger, horizon=1)["trials"]
+        assert told["clusters"] == 3
+        hurdles.append(told["expected_max_sharpe"])
+    assert hurdles[0] == pytest.approx(hurdles[1], rel=1e-4)
 
 
 def test_of_several_results_of_a_configuration_the_newest_on_the_judged_bars_is_compared(

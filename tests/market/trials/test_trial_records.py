@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from assay.datasets.ledger import TrialLedger
@@ -154,6 +155,19 @@ def test_a_replay_is_no_new_record_and_other_results_or_claims_are(
     assert len(records) == 4
     assert len({record["configuration"] for record in records}) == 1
     assert [record["declared"] for record in records] == [True, True, False, True]
+
+
+def test_the_same_returns_at_other_times_are_another_record(
+    configure: Configure, make_ledger: Callable[..., Any]
+) -> None:
+    ledger = make_ledger({"one": np.array([0.01, -0.02, 0.005])})
+    middle = ledger["time"].unique().sort()[1]
+    moved = ledger.with_columns(
+        pl.when(pl.col("time") == middle).then(pl.col("time") + timedelta(hours=1)).otherwise("time").alias("time")
+    )
+    first, other = (outer_trials(table, configure())[0] for table in (ledger, moved))
+    assert first["span"] == other["span"]
+    assert first["id"] != other["id"]
 
 
 def test_times_are_packed_by_their_steps() -> None:

@@ -9,6 +9,7 @@ from assay.market.backtest.setup import BacktestSetup
 from assay.market.backtest.tape import Floats, Tape
 from assay.market.costs import LIQUIDITY, funding_schedule, impact_rate
 from assay.market.errors import DataError
+from assay.market.tables import CHARGES
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def keep_accounts(tape: Tape, book: Book, *, setup: BacktestSetup, settlements: 
         "funding": _rates(tape, setup, settlements) * during,
         "gross": before * (tape.price - tape.before(tape.price)) + book.inside,
     }
-    costs = sum(money[name] for name in ("fees", "slippage", "impact", "borrow", "funding"))
+    costs = sum(money[name] for name in CHARGES)
     money["pnl"] = money["gross"] - costs
     money["equity"] = 1 + tape.running_sum(money["pnl"])
     return tape.rows.select("entity", "time", **{name: pl.Series(values) for name, values in money.items()})

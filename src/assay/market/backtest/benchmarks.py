@@ -11,7 +11,6 @@ from assay.market.tables import KEY
 
 Floats = npt.NDArray[np.float64]
 ENTRIES = 1000
-ALIKE = 1e-9  # Sharpe ratios per bar closer than this are the same
 
 
 @dataclass(frozen=True)
@@ -58,22 +57,29 @@ def random_entries(book: pl.DataFrame, market: pl.DataFrame, *, drawn: Entries) 
 
     Returns:
         ``entries`` (how many), ``sharpe``: 2.5 %, 50 % and 97.5 % quantile of their annualised Sharpe ratios as ``low,
-        median, high``, ``beaten``: share of them below the Sharpe ratio of the book (equal ones count half), ``said``.
-        None where the book never moved or is too short.
+        median, high``, ``beaten``: share of them below the Sharpe ratio of the book, ``said``. All None where the book
+        never moved or is too short; ``beaten`` None where it hardly changes its positions, so that moved in time it is
+        the same book but for about a horizon of bars on each side of the seam: these change its Sharpe ratio per bar by
+        about sqrt(2 * horizon) / bars, and books that differ by less than twice that are not told apart.
     """
     held, cost, carried = _matrices(book, market)
-    offsets = _offsets(len(held), drawn)
     own = sharpe_of_shifts(held, cost, carried, np.zeros(1, dtype=np.int64))[0]
-    found = sharpe_of_shifts(held, cost, carried, offsets)
+    found = sharpe_of_shifts(held, cost, carried, _offsets(len(held), drawn))
     found = found[np.isfinite(found)]
     if not np.isfinite(own) or not len(found):
         undefined = dict.fromkeys(("low", "median", "high"))
         said = "The book never moves, or is too short to be moved in time."
         return {"entries": 0, "sharpe": undefined, "beaten": None, "said": said}
-    beaten = float(((found < own - ALIKE).sum() + 0.5 * (np.abs(found - own) <= ALIKE).sum()) / len(found))
     low, median, high = (float(q) * drawn.bars_per_year**0.5 for q in np.quantile(found, (0.025, 0.5, 0.975)))
+    told = {"entries": len(found), "sharpe": {"low": low, "median": median, "high": high}}
+    if found.std() < 2.0 * (2 * drawn.horizon) ** 0.5 / len(held):
+        return told | {
+            "beaten": None,
+            "said": "The book hardly changes its positions: at other times it earns the same.",
+        }
+    beaten = float((found < own).mean())
     said = f"Better than {beaten:.0%} of {len(found):,} books with the same trades at other times."
-    return {"entries": len(found), "sharpe": {"low": low, "median": median, "high": high}, "beaten": beaten, "said": said}
+    return told | {"beaten": beaten, "said": said}
 
 
 def sharpe_of_shifts(held: Floats, cost: Floats, carried: Floats, offsets: npt.NDArray[np.int64]) -> Floats:
@@ -94,9 +100,8 @@ def sharpe_of_shifts(held: Floats, cost: Floats, carried: Floats, offsets: npt.N
     for place, offset in enumerate(offsets.tolist()):
         part = slice(bars - offset, 2 * bars - offset)
         net = np.einsum("te,te->t", twice[part], carried) - paid[part]
-        deviation = net.std(ddof=1) if bars > 1 else 0.0
-        if deviation > 0:
-            found[place] = net.mean() / deviation
+        if bars > 1 and np.ptp(net) > 0:
+            found[place] = net.mean() / net.std(ddof=1)
     return found
 
 
@@ -121,4 +126,6 @@ def _matrices(book: pl.DataFrame, market: pl.DataFrame) -> tuple[Floats, Floats,
     held, carried = np.zeros(shape), np.zeros(shape)
     held[row, column] = rows["held"].to_numpy()
     carried[row, column] = rows["carried"].fill_null(0.0).to_numpy()
-    return held, np.bincount(row, weights=rows["paid"].to_numpy()), carried
+    cost = np.zeros(shape[0])
+    np.add.at(cost, row, rows["paid"].to_numpy())
+    return held, cost, carried

@@ -76,7 +76,9 @@ def sharpe_intervals(books: Mapping[str, Returns], *, rule: BootstrapRule) -> di
     return found
 
 
-def equity_band(net: Floats, shown: npt.NDArray[np.int64], *, block: float, rule: BootstrapRule) -> tuple[Floats, Floats]:
+def equity_band(
+    net: Floats, shown: npt.NDArray[np.int64], *, block: float, rule: BootstrapRule
+) -> tuple[Floats, Floats]:
     """Band in which equity could have run had the same bars come in another order.
 
     The stationary bootstrap (Politis and Romano 1994) of the stretches between the points shown: a resample strings

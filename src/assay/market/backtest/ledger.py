@@ -29,11 +29,12 @@ def run_ledger(
     its bar. Notional is fixed: gains are not reinvested.
 
     With ``holding: label_end`` a tranche leaves earlier: at the first row at or after ``exit`` (with ``price: open`` at
-    the first open after it), or, where ``exit_return`` is given, inside that bar at ``entry * (1 + exit_return)``, as an
-    order resting at a barrier does; such an exit is not netted with other trades.
+    the first open after it), or, where ``exit_return`` is given, inside that bar at ``entry * (1 + exit_return)``, as
+    an order resting at a barrier does; such an exit is not netted with other trades.
 
-    Limits scale all tranches of an entity alike. Funding is paid at settlements inside (previous time, time] on the
-    position held during that bar, and borrow cost on a short one for the time between, both valued at its close.
+    Limits scale all tranches of an entity alike. Every entity of the ledger has the same share of the capital at all
+    times. Funding is paid at settlements inside (previous time, time] on the position held during that bar, and borrow
+    cost on a short one for the time between, both valued at its close.
 
     Args:
         bars: Bars, sorted by entity and time.
@@ -54,8 +55,6 @@ def run_ledger(
             that its bar has not traded at; funding is required but not covered; or impact cannot be priced.
         ConfigurationError: A lot is unknown or not positive.
     """
-    if "weight" not in decisions.columns:
-        decisions = decisions.with_columns(weight=pl.col("side").cast(pl.Float64))
     tape = _tape(bars, decisions, setup)
     book = _book(tape, place_orders(tape, decisions, setup), setup)
     return keep_accounts(tape, book, setup=setup, settlements=settlements)

@@ -50,7 +50,7 @@ def scale_of(tape: Tape, planned: Floats, limits: Limits, delay: int) -> Floats:
     """
     size = np.abs(planned)
     most = limits.max_position or np.inf
-    scale = np.where(size > most, most / np.maximum(size, most), 1.0)
+    scale = np.divide(most, size, out=np.ones_like(size), where=size > most)
     if limits.max_gross is not None:
         scale *= _of_the_book(tape, size * scale, limits.max_gross * len(tape.first))
     fills = np.ones(len(scale))

@@ -1,8 +1,7 @@
 """The sizing chosen anew in every fold, on the books that it would have kept in the folds before."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,9 @@ from assay.market.backtest.performance import portfolio
 from assay.market.backtest.policy import Objective, Policy, Search, weights
 from assay.market.backtest.sizing import Setting
 from assay.market.splits import Receipt
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 Floats = npt.NDArray[np.float64]
 Keep = Callable[[pl.DataFrame], pl.DataFrame]  # decisions -> ledger
@@ -97,15 +99,15 @@ def policy_told(book: pl.DataFrame, policy: Policy, receipts: Sequence[Receipt])
 
 
 def _fold_told(moments: pl.DataFrame, policy: Policy, search: Search, receipt: Receipt) -> dict[str, Any]:
-    before, later = moments.filter(pl.col("time") < receipt.test_start), pl.col("time") >= receipt.test_start
-    followed = moments.filter(later)[CHOICE]
+    earlier = moments["time"] < receipt.test_start
+    before, followed = moments["time"].filter(earlier), moments[CHOICE].filter(~earlier)
     sizing = policy.candidates()[followed[0] if len(followed) else 0]
-    until: datetime | None = before["time"].last() if before.height else None
+    until = cast("datetime", before[-1]).isoformat() if len(before) else None
     return {
         "fold": receipt.fold,
         "test_start": receipt.test_start.isoformat(),
-        "bars": before.height,
-        "until": until.isoformat() if until else None,
+        "bars": len(before),
+        "until": until,
         "chosen": {name: getattr(sizing, name) for name in search.grid},
     }
 

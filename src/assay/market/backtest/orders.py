@@ -12,6 +12,8 @@ from assay.market.errors import DataError
 BEYOND = np.iinfo(np.int64).max  # row of an exit that the horizon alone sets
 ROUNDING = 1e-9  # relative; a price of its own that is this near to that of the row is that of the row
 
+RANGE = ("open", "high", "low", "close")
+
 
 @dataclass(frozen=True)
 class Orders:
@@ -134,16 +136,17 @@ def _resting(tape: Tape, rows: tuple[Index, Index], returns: pl.Series, setup: B
 
 def _check_range(tape: Tape, price: Floats, rows: Index) -> None:
     """Make sure that a bar has traded at the price of the exits inside it."""
-    if missing := [name for name in ("open", "high", "low") if name not in tape.rows.columns]:
+    if missing := [name for name in RANGE if name not in tape.rows.columns]:
         raise DataError(
             "bars",
             f"columns {missing} are missing",
-            expected="open, high, low and close, to check exits inside a bar",
+            expected=f"{', '.join(RANGE)}, to check exits inside a bar",
             found=tape.rows.columns,
         )
-    every = ("open", "high", "low", "close")
-    bar = tape.rows[rows].select(low=pl.min_horizontal(every), high=pl.max_horizontal(every))
-    low, high = bar["low"].to_numpy(), bar["high"].to_numpy()
+    # Where nobody knows its open, a bar has come from the last close.
+    opened = pl.coalesce("open", pl.col("close").shift(1).over("entity"))
+    bar = tape.rows.with_columns(opened.alias("open"))[rows]
+    low, high = bar.select(RANGE).min_horizontal().to_numpy(), bar.select(RANGE).max_horizontal().to_numpy()
     out = ~((price >= low * (1 - ROUNDING)) & (price <= high * (1 + ROUNDING)))
     if out.any():
         first = int(out.argmax())

@@ -1,6 +1,6 @@
 """What the ledger needs to know besides bars and decisions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -37,7 +37,7 @@ class BacktestSetup:
     costs: Costs
     funding: Funding
     holding: Holding = "horizon"
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     capital: float | None = None
 
     def __post_init__(self) -> None:

@@ -151,8 +151,8 @@ class Kelly(Parameters):
     def said(self) -> str:
         """The rule in a sentence."""
         return (
-            f"A call takes {self.fraction:g} of the Kelly bet (edge over variance), at most {self.cap:g} of the capital "
-            "of its entity; what a right class pays is that of earlier folds."
+            f"A call takes {self.fraction:g} of the Kelly bet (edge over variance), at most {self.cap:g} of the "
+            "capital of its entity; what a right class pays is what it paid in earlier folds."
         )
 
     def weights(self, calls: pl.DataFrame, setting: Setting) -> pl.Series:

@@ -92,7 +92,9 @@ class Tape:
         with announced("the kernels of the ledger"):
             from assay.market.backtest.kernels import first_at_or_after
         numbers = {name: number for number, name in enumerate(self.entities)}
-        codes = entity.replace_strict(numbers, return_dtype=pl.Int64).to_numpy(writable=True)
+        codes = (
+            entity.replace_strict(numbers, return_dtype=pl.Int64).to_numpy(writable=True).astype(np.int64, copy=False)
+        )
         return np.asarray(first_at_or_after(self.bounds, self.times, codes, microseconds(time)))
 
 

@@ -35,6 +35,7 @@ class _Figure:
     value: float
     influence: Array
     carried: Array
+    limits: tuple[float, float]
 
 
 def breakdown(field: Field, name: str, groups: Groups, *, block: float) -> dict[str, list[dict[str, Any]]]:
@@ -80,7 +81,7 @@ def _ic(rows: _Scored) -> _Figure | None:
         return None
     x, y = ((side - side.mean()) / side.std() for side in (rows.score, rows.returns))
     ic = float(np.mean(x * y))
-    return _Figure(ic, (x * y - ic * (x**2 + y**2) / 2) / len(x), x**2)
+    return _Figure(ic, (x * y - ic * (x**2 + y**2) / 2) / len(x), x**2, (-1.0, 1.0))
 
 
 def _accuracy(rows: _Scored) -> _Figure | None:
@@ -88,7 +89,7 @@ def _accuracy(rows: _Scored) -> _Figure | None:
     if calls == 0:
         return None
     share = float(rows.hit.sum()) / calls
-    return _Figure(share, (rows.hit - share * rows.called) / calls, rows.called.astype(np.float64))
+    return _Figure(share, (rows.hit - share * rows.called) / calls, rows.called.astype(np.float64), (0.0, 1.0))
 
 
 def _estimate(figure: _Figure | None, time: Index, measured: tuple[Field, float]) -> Estimate:
@@ -96,13 +97,23 @@ def _estimate(figure: _Figure | None, time: Index, measured: tuple[Field, float]
         return {"value": None, "low": None, "high": None}
     field, block = measured
     n, confidence = field.timestamps, field.rule.confidence
-    blocks = effective_blocks(np.bincount(time, figure.carried, minlength=n), block=block)
+    carried, influence = (_per_timestamp(values, time, n) for values in (figure.carried, figure.influence))
+    blocks = effective_blocks(carried, block=block)
     if blocks < FEWEST:
         return {"value": figure.value, "low": None, "high": None}
-    error = float(np.sqrt(block_variance(np.bincount(time, figure.influence, minlength=n), block=block)))
+    error = float(np.sqrt(block_variance(influence, block=block)))
     stretch = small_sample_stretch(n, block=block, degrees=blocks - 1.0, confidence=confidence)
     half = stretch * _normal_quantile(confidence) * error
-    return {"value": figure.value, "low": figure.value - half, "high": figure.value + half}
+    lowest, highest = figure.limits
+    return {
+        "value": figure.value,
+        "low": max(figure.value - half, lowest),
+        "high": min(figure.value + half, highest),
+    }
+
+
+def _per_timestamp(values: Array, time: Index, n: int) -> Array:
+    return np.bincount(time, values, minlength=n).astype(np.float64)
 
 
 def _normal_quantile(confidence: float) -> float:

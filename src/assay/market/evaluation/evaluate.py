@@ -14,7 +14,7 @@ from assay.market.evaluation.breakdown import breakdown
 from assay.market.evaluation.contenders import Field, field_of
 from assay.market.evaluation.models import model_facts, values_of
 from assay.market.evaluation.regimes import groups_of
-from assay.market.evaluation.resampling import block_length, resample, told
+from assay.market.evaluation.resampling import block_lengths, resample, told
 from assay.market.evaluation.rule import EvaluationRule
 from assay.market.evaluation.skill import skill_of, versus
 from assay.market.metrics import METRICS, class_forecasts, return_forecasts, sum_over
@@ -48,21 +48,22 @@ def evaluate(
         DataError: Probabilities that are none, missing forecasts, or no labelled rows.
     """
     field = field_of(oos, kind=kind, roles=roles, horizon=horizon, rule=rule)
-    resamples = resample(field, block_length(field))
+    resamples = resample(field, block_lengths(field))
     models = {name: model_facts(field, name, resamples) for name in field.contenders}
     for name, model in models.items():
         model["versus"] = versus(field, name, models, resamples)
-    groups = groups_of(field.frame)
+    groups, block = groups_of(field.frame), resamples.blocks.direction
     return {
         "kind": kind,
         **_counts(oos, field),
-        "block_length": resamples.block,
+        "block_length": block,
+        "level_block_length": resamples.blocks.level,
         "confidence": rule.confidence,
         "metric_info": {name: told(metric) for name, metric in field.metrics.items()},
         "models": models,
         **({"class_shares": _class_shares(field.frame)} if kind == "classification" else {}),
         "skill": skill_of(field, models, resamples),
-        "breakdown": {name: breakdown(field, name, groups, block=resamples.block) for name in field.with_role("model")},
+        "breakdown": {name: breakdown(field, name, groups, block=block) for name in field.with_role("model")},
     }
 
 

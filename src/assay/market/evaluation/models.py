@@ -36,7 +36,10 @@ def model_facts(field: Field, name: str, resamples: Resamples) -> dict[str, Any]
     values = values_of(metrics, sums)
     return {
         "role": contender.role,
-        "metrics": {metric: resamples.estimate("value", value, drawn[metric]) for metric, value in values.items()},
+        "metrics": {
+            metric: resamples.estimate("value", value, drawn[metric], limits=metrics[metric].limits)
+            for metric, value in values.items()
+        },
         "full_span": values_of(metrics, sum_over(contender.rows)),
         "folds": folds,
         "fold_mean": {metric: _over_folds(folds, metric, "mean") for metric in metrics},

@@ -2,15 +2,17 @@
 
 The 95 % intervals are percentile intervals of the stationary bootstrap, made to cover what they say on few blocks:
 blocks twice as long as the Politis-White length, which is best for a variance and too short for an interval (Sun,
-Phillips & Jin 2008), and ends stretched by ``small_sample_stretch``. What is measured is in ``benchmarks/coverage.py``.
+Phillips & Jin 2008), and ends stretched by ``small_sample_stretch``. ``benchmarks/interval_coverage.py`` measures it.
 """
 
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from assay.market.evaluation.contenders import Field
-from assay.market.metrics import Metric, statistics, sum_per_group
+from assay.market.metrics import Metric, Sums, statistics, sum_per_group
 from assay.market.metrics.forecasts import Array
 from assay.market.significance import (
     effective_blocks,
@@ -24,6 +26,7 @@ Estimate = dict[str, float | None]
 
 LONGER = 2.0
 FEWEST = 4  # blocks that the longest block leaves, unless the horizon is longer
+NO_LIMITS = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -33,87 +36,127 @@ class Resampled:
     Attributes:
         replicates: (replications,), NaN where undefined.
         degrees: Effective blocks that carry the metric, minus one.
+        block: Mean block length in timestamps.
     """
 
     replicates: Array
     degrees: float
+    block: float
 
     def __sub__(self, other: "Resampled") -> "Resampled":
         """The paired difference; it rests on no more blocks than either side."""
-        return Resampled(self.replicates - other.replicates, min(self.degrees, other.degrees))
+        return Resampled(self.replicates - other.replicates, min(self.degrees, other.degrees), self.block)
 
     def times(self, factor: float) -> "Resampled":
         """The metric times a factor."""
-        return Resampled(factor * self.replicates, self.degrees)
+        return Resampled(factor * self.replicates, self.degrees, self.block)
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Mean block lengths in timestamps.
+
+    Attributes:
+        direction: For metrics that lean on the side that was called; they forget as soon as labels stop overlapping.
+        level: For all others, which follow how wild the market is and remember as long as it does.
+    """
+
+    direction: float
+    level: float
+
+    def of(self, metric: Metric) -> float:
+        """The length for one metric."""
+        return self.direction if metric.about_direction else self.level
 
 
 @dataclass(frozen=True)
 class Resamples:
-    """All metrics of all contenders on the same resamples.
+    """All metrics of all contenders, those of one block length on the same resamples.
 
     Attributes:
-        block: Mean block length in timestamps.
+        blocks: Mean block lengths.
         timestamps: Number of timestamps.
         confidence: Probability that an interval covers the truth.
         found: By contender and metric.
     """
 
-    block: float
+    blocks: Blocks
     timestamps: int
     confidence: float
     found: dict[str, dict[str, Resampled]]
 
-    def estimate(self, key: str, value: float | None, resampled: Resampled) -> Estimate:
-        """A value with its interval; none without a value."""
-        low, high = None, None
-        if value is not None:
-            stretch = small_sample_stretch(
-                self.timestamps, block=self.block, degrees=resampled.degrees, confidence=self.confidence
-            )
-            low, high = stretched_interval(value, resampled.replicates, stretch=stretch, confidence=self.confidence)
+    def estimate(
+        self, key: str, value: float | None, resampled: Resampled, *, limits: tuple[float, float] = NO_LIMITS
+    ) -> Estimate:
+        """A value with its interval, cut off where no value can be.
+
+        No interval without a value, or where fewer than two blocks carry it: one occasion says nothing of the next.
+        """
+        if value is None or resampled.degrees < 1.0:
+            return {key: value, "low": None, "high": None}
+        stretch = small_sample_stretch(
+            self.timestamps, block=resampled.block, degrees=resampled.degrees, confidence=self.confidence
+        )
+        ends = stretched_interval(value, resampled.replicates, stretch=stretch, confidence=self.confidence)
+        low, high = (None if end is None else min(max(end, limits[0]), limits[1]) for end in ends)
         return {key: value, "low": low, "high": high}
 
 
-def block_length(field: Field) -> float:
-    """Mean block length in timestamps: twice what products and losses of the models ask for, at least the horizon."""
-    wanted = LONGER * optimal_block(_dependence(field), horizon=field.horizon)
+def block_lengths(field: Field) -> Blocks:
+    """Twice what the products of score and return ask for, or these and the losses, of all models.
+
+    At least the horizon; otherwise short enough to leave four blocks.
+    """
+    models = [field.common(name) for name in field.with_role("model")]
+    products = [_per_timestamp(field, rows.centred * (rows.returns - rows.returns.mean())) for rows in models]
+    losses = [_per_timestamp(field, rows.loss) for rows in models]
+    return Blocks(_length(field, products), _length(field, products + losses))
+
+
+def _length(field: Field, series: list[Array]) -> float:
+    wanted = LONGER * optimal_block(series, horizon=field.horizon)
     return max(float(field.horizon), min(wanted, field.timestamps / FEWEST), 1.0)
 
 
-def resample(field: Field, block: float) -> Resamples:
+def _per_timestamp(field: Field, values: Array) -> Array:
+    return np.asarray(np.add.reduceat(values, field.starts) / field.per_timestamp)
+
+
+def resample(field: Field, blocks: Blocks) -> Resamples:
     """Draw the resamples.
 
     Args:
         field: The contenders.
-        block: Mean block length in timestamps.
+        blocks: Mean block lengths.
     """
-    summed = [sum_per_group(statistics(field.common(name)), field.starts) for name in field.contenders]
-    names, width = summed[0][0], len(summed[0][0])
-    drawn = resample_sums(np.concatenate([sums for _, sums in summed], axis=1), block=block, rule=field.rule)
-    found = {}
-    for i, (contender, (_, sums)) in enumerate(zip(field.contenders, summed, strict=True)):
-        columns = dict(zip(names, sums.T, strict=True))
-        totals = dict(zip(names, drawn[:, i * width : (i + 1) * width].T, strict=True))
-        degrees = {
-            carrier: effective_blocks(columns[carrier], block=block) - 1.0
-            for carrier in {metric.carried_by for metric in field.metrics.values()}
-        }
-        found[contender] = {
-            name: Resampled(metric.value(totals), degrees[metric.carried_by]) for name, metric in field.metrics.items()
-        }
-    return Resamples(block, field.timestamps, field.rule.confidence, found)
+    found: dict[str, dict[str, Resampled]] = {name: {} for name in field.contenders}
+    summed = {name: sum_per_group(statistics(field.common(name)), field.starts) for name in field.contenders}
+    columns = {name: dict(zip(names, sums.T, strict=True)) for name, (names, sums) in summed.items()}
+    for direction in (True, False):
+        metrics = [metric for metric in field.metrics.values() if metric.about_direction == direction]
+        for name, drawn in _drawn(field, columns, metrics, blocks.of(metrics[0])):
+            found[name] |= drawn
+    return Resamples(blocks, field.timestamps, field.rule.confidence, found)
+
+
+def _drawn(
+    field: Field, columns: Mapping[str, Sums], metrics: list[Metric], block: float
+) -> Iterator[tuple[str, dict[str, Resampled]]]:
+    """Metrics of one block length for every contender, drawn together so that differences are paired."""
+    some = next(iter(columns.values()))
+    used = sorted({name for metric in metrics for name in metric.sums_in(some)})
+    sums = np.column_stack([column[name] for column in columns.values() for name in used])
+    drawn = resample_sums(sums, block=block, rule=field.rule)
+    for i, (contender, column) in enumerate(columns.items()):
+        totals = dict(zip(used, drawn[:, i * len(used) : (i + 1) * len(used)].T, strict=True))
+        carriers = {metric.carried_by for metric in metrics}
+        degrees = {name: effective_blocks(column[name], block=block) - 1.0 for name in carriers}
+        yield (
+            contender,
+            {metric.name: Resampled(metric.value(totals), degrees[metric.carried_by], block) for metric in metrics},
+        )
 
 
 def told(metric: Metric) -> dict[str, str]:
     """A metric as the reader is told about it."""
     return {"label": metric.label, "better": metric.better, "definition": metric.definition, "unit": metric.unit}
-
-
-def _dependence(field: Field) -> list[Array]:
-    """Per timestamp: what the IC averages and what the loss averages, of every model."""
-    series = []
-    for name in field.with_role("model"):
-        rows = field.common(name)
-        product = rows.centred * (rows.returns - rows.returns.mean())
-        series += [np.add.reduceat(x, field.starts) / field.per_timestamp for x in (product, rows.loss)]
-    return series

@@ -32,8 +32,9 @@ def less_mean_so_far(values: Array, timing: Timing | None) -> Array:
 
     Taking away the mean of the whole sample looks ahead. It correlates the score with what was still to come: a score
     that follows the past return over w bars then has an IC of about ``-sqrt(w h) / n`` on a random walk (the
-    small-sample bias of predictive regressions: Stambaugh 1999). What is known at the time has no such bias. Inside a
-    fold a constant score becomes exactly zero, so a class prior has no direction however it drifts between folds.
+    small-sample bias of predictive regressions: Stambaugh 1999). Products with what is known at the time have mean
+    zero there; what is left in the IC, about a third, is the bias of any ratio. Inside a fold a constant score becomes
+    exactly zero, so a class prior has no direction however it drifts between folds.
 
     Args:
         values: (n,) scores, or their ranks.

@@ -100,6 +100,7 @@ CLASSIFICATION: dict[str, Metric] = {
             "share",
             "Share of all rows called LONG or SHORT: how often, not how well.",
             share("calls", "n"),
+            carried_by="calls",
         ),
         Metric(
             "directional_accuracy_on_moves",
@@ -117,6 +118,7 @@ CLASSIFICATION: dict[str, Metric] = {
             "share",
             "Share of all rows both called and truly LONG or SHORT; known only afterwards.",
             share("moves", "n"),
+            carried_by="moves",
         ),
         Metric("accuracy", "Accuracy", "higher", "share", "Share of rows whose class was called right.", _accuracy),
         Metric(

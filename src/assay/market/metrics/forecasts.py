@@ -49,8 +49,8 @@ class ClassForecasts:
 
     def take(self, rows: Mask) -> "ClassForecasts":
         """The rows where the mask is true."""
-        arrays = (array[rows] for array in (self.truth, self.returns, self.probabilities, self.calls))
-        return ClassForecasts(*arrays, None if self.timing is None else self.timing.take(rows))
+        timing = None if self.timing is None else self.timing.take(rows)
+        return ClassForecasts(self.truth[rows], self.returns[rows], self.probabilities[rows], self.calls[rows], timing)
 
     @property
     def loss(self) -> Array:

@@ -1,5 +1,6 @@
 """What a metric is, and the arithmetic they share. Shapes broadcast over resamples."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -35,6 +36,35 @@ class Metric:
     definition: str
     value: Callable[[Sums], Array]
     carried_by: str = "n"
+
+    @property
+    def about_direction(self) -> bool:
+        """Whether it rests on what was called or scored, and not on how wild the market was."""
+        return self.carried_by != "n"
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The least and the most that it can be; infinite unless it is a share."""
+        return (0.0, 1.0) if self.unit == "share" else (-math.inf, math.inf)
+
+    def sums_in(self, sums: Sums) -> frozenset[str]:
+        """Names of the sums that the metric reads, its carrier among them; ``sums`` is any example of them."""
+        read = _Read(sums)
+        with np.errstate(all="ignore"):
+            self.value(read)
+        return frozenset(read.names | {self.carried_by})
+
+
+class _Read(dict[str, Array]):
+    """Sums that remember which of them were asked for."""
+
+    def __init__(self, sums: Sums) -> None:
+        super().__init__(sums)
+        self.names: set[str] = set()
+
+    def __getitem__(self, name: str) -> Array:
+        self.names.add(name)
+        return super().__getitem__(name)
 
 
 def ratio(top: Array, bottom: Array) -> Array:

@@ -57,6 +57,7 @@ REGRESSION: dict[str, Metric] = {
             "share",
             "Share of all rows with a forecast other than zero: how often, not how well.",
             share("calls", "n"),
+            carried_by="calls",
         ),
         Metric(
             "r2",
@@ -65,6 +66,7 @@ REGRESSION: dict[str, Metric] = {
             "coefficient",
             "One minus the squared error over that of the mean return of the same rows, which nobody knew beforehand.",
             _r2,
+            carried_by="ss",
         ),
         Metric(
             "r2_vs_zero",
@@ -73,6 +75,7 @@ REGRESSION: dict[str, Metric] = {
             "coefficient",
             "One minus the squared error over that of always forecasting zero.",
             _zero_r2,
+            carried_by="ss",
         ),
         Metric("rmse", "RMSE", "lower", "return", "Root of the mean squared error.", _rmse),
         Metric("mse", "MSE", "lower", "return squared", "Mean squared error.", share("loss", "n")),

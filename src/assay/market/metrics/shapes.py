@@ -12,6 +12,7 @@ from assay.market.tables import CLASS_NAMES, CLASSES
 ROC_POINTS = 101
 SCATTER_POINTS = 500
 RESIDUAL_BINS = 40
+ROUNDING = 1e-9
 
 
 def roc_curves(forecasts: ClassForecasts) -> dict[str, dict[str, Any]]:
@@ -57,6 +58,8 @@ def residual_histogram(forecasts: ReturnForecasts) -> dict[str, list[Any]]:
     """
     residuals = forecasts.truth - forecasts.predicted
     low, high = np.quantile(residuals, [0.005, 0.995])
+    if high - low <= ROUNDING * max(abs(low), abs(high)):  # residuals that are one number, but for rounding
+        high = low
     counts, edges = np.histogram(np.clip(residuals, low, high), bins=RESIDUAL_BINS, range=(low, high))
     return {"edges": edges.tolist(), "counts": counts.tolist()}
 

@@ -1,6 +1,7 @@
 """A simulated market in the raw tables that a workload's ingestion reads."""
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from assay.market.errors import DataError
@@ -63,7 +64,7 @@ def _indices(rule: MarketRule, days: pl.Series) -> Raw:
     }
 
 
-def _volatility(market: Market) -> np.ndarray:
-    """Volatility of the next bar, mean over the symbols, at each bar."""
-    known = market.truth.group_by("time").agg(pl.col("volatility").mean()).sort("time")
-    return known["volatility"].to_numpy()
+def _volatility(market: Market) -> npt.NDArray[np.float64]:
+    """Volatility of the next bar, mean over the symbols, at each bar; at the last bar that of the bar before."""
+    known = market.truth.group_by("time").agg(pl.col("volatility").fill_nan(None).mean()).sort("time")
+    return known["volatility"].forward_fill().to_numpy()

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from assay.market.errors import ConfigurationError
-from assay.market.labels import LabelRule
+from assay.market.labels import FixedHorizon, Forecast, LabelRule, TrendScanning, TripleBarrier
 from assay.market.null_check.rule import NullCheckRule, WorkloadCheck
 from assay.market.null_check.tasks import PLANTED, SHIFT, TOGETHER, Task
 from assay.market.simulator import MarketRule
 
 Block = Mapping[str, Any]
+Labels = FixedHorizon | Forecast | TrendScanning | TripleBarrier
 
 OFF = {"clustering": {"volatility_sd": 0.0}, "season": {"season": 0.0}, "correlation": {"correlation": 0.0}}
 OVERLAPPING = (SHIFT, "overlap", TOGETHER)  # the other kinds enter and leave within one bar
@@ -50,9 +51,8 @@ def settings_of(task: Task, block: Block, rule: NullCheckRule, check: WorkloadCh
     """
     found = merged(block, check.overrides)
     if task.kind not in OVERLAPPING:
-        found = merged(
-            found, {"heads": {name: {"horizon": 1} for name, fixed in _labels(found) if _has_horizon(fixed)}}
-        )
+        short = {name: {"horizon": 1} for name, labels in _labels(found) if not isinstance(labels, TrendScanning)}
+        found = merged(found, {"heads": short})
     if task.kind == PLANTED:
         found = merged(found, rule.planted.overrides)
     return merged(found, FIXED)
@@ -60,10 +60,10 @@ def settings_of(task: Task, block: Block, rule: NullCheckRule, check: WorkloadCh
 
 def longest_label(block: Block) -> int:
     """Bars of the longest label of a workload."""
-    return max(getattr(rule, "horizon", None) or getattr(rule, "max_length", 1) for _, rule in _labels(block))
+    return max(rule.max_length if isinstance(rule, TrendScanning) else rule.horizon for _, rule in _labels(block))
 
 
-def _labels(block: Block) -> Iterator[tuple[str, object]]:
+def _labels(block: Block) -> Iterator[tuple[str, Labels]]:
     for name, rule in block["heads"].items():
         yield name, LabelRule.model_validate(rule).root
 

@@ -10,7 +10,6 @@ from assay.market.errors import DataError
 from assay.market.tables import KEY
 
 FAR = 5  # a shift is further than so many label horizons
-TIMES = {"event_time", "available_time"}
 
 
 def shift_features(features: pl.DataFrame, *, horizon: int, memory: int, seed: int) -> pl.DataFrame:
@@ -56,13 +55,13 @@ def shortened(tables: Mapping[str, Any], newest: int | None) -> dict[str, Any]:
         tables: By name; ``bars`` among them. Feeds, which have times of their own, and documents stay whole.
         newest: How many timestamps; None: all.
     """
-    since = tables["bars"]["time"].unique().sort().tail(newest).min() if newest else None
-    if since is None:
+    if newest is None:
         return dict(tables)
-    return {name: _since(table, since) for name, table in tables.items()}
+    kept = tables["bars"].select(pl.col("time").unique().sort()).tail(newest)
+    return {name: _of_times(table, kept) for name, table in tables.items()}
 
 
-def _since(table: Any, since: object) -> Any:  # noqa: ANN401
-    if not isinstance(table, pl.DataFrame) or TIMES & set(table.columns):
+def _of_times(table: Any, times: pl.DataFrame) -> Any:  # noqa: ANN401
+    if not isinstance(table, pl.DataFrame) or not set(KEY) <= set(table.columns):
         return table
-    return table.filter(pl.col("time") >= since)
+    return table.join(times, on="time", how="semi", maintain_order="left")

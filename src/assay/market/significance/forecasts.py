@@ -25,7 +25,7 @@ class DieboldMariano:
     Attributes:
         difference: Mean loss of a minus mean loss of b; negative: a is better.
         statistic: t-statistic of the difference with the small-sample factor; None where the difference is constant
-            or there are too few timestamps.
+            or there are fewer than 3 timestamps, or no more than the horizon.
         p: Two-sided, from Student's t with n - 1 degrees of freedom.
         bartlett: Whether the variance fell back on Bartlett weights.
     """
@@ -91,8 +91,7 @@ def diebold_mariano(loss_a: Array, loss_b: Array, *, horizon: int) -> DieboldMar
     _check_pairs(loss_a, loss_b, "losses")
     difference = np.asarray(loss_a - loss_b)
     n, mean = len(difference), float(difference.mean()) if len(difference) else 0.0
-    factor = (n + 1 - 2 * horizon + horizon * (horizon - 1) / n) / n if n else 0.0
-    if n < FEWEST or factor <= 0.0 or _constant(difference):
+    if n < FEWEST or horizon >= n or _differ_by_a_constant(loss_a, loss_b):
         return DieboldMariano(mean, None, None)
     centred = difference - mean
     variance = _long_run_variance(centred, np.ones(horizon - 1))
@@ -102,6 +101,7 @@ def diebold_mariano(loss_a: Array, loss_b: Array, *, horizon: int) -> DieboldMar
         variance = _long_run_variance(centred, 1.0 - np.arange(1, lags + 1) / (lags + 1.0))
     from scipy.stats import t as student
 
+    factor = (n + 1 - 2 * horizon + horizon * (horizon - 1) / n) / n
     statistic = mean / math.sqrt(variance / n) * math.sqrt(factor)
     return DieboldMariano(mean, statistic, float(2.0 * student.sf(abs(statistic), n - 1)), bartlett)
 
@@ -172,15 +172,15 @@ def _sides(called: Array, realised: Array) -> tuple[npt.NDArray[np.bool_], npt.N
 
 def _long_run_variance(centred: Array, weights: Array) -> float:
     """Autocovariances (divisor n) with these weights at lags 1, 2, ..."""
-    total = float(centred @ centred)
+    total = float(np.sum(centred**2))
     for lag, weight in enumerate(weights[: len(centred) - 1], start=1):
-        total += 2.0 * float(weight) * float(centred[lag:] @ centred[:-lag])
+        total += 2.0 * float(weight) * float(np.sum(centred[lag:] * centred[:-lag]))
     return total / len(centred)
 
 
-def _constant(values: Array) -> bool:
-    """Whether the values differ by rounding alone."""
-    return bool(np.ptp(values) <= 1e-12 * max(float(np.abs(values).max()), 1e-300))
+def _differ_by_a_constant(a: Array, b: Array) -> bool:
+    """Whether the difference varies by rounding alone."""
+    return bool(np.ptp(a - b) <= 1e-12 * max(np.abs(a).max(), np.abs(b).max()))
 
 
 def _above(z: float) -> float:

@@ -56,7 +56,9 @@ def ic_t(score: Array, returns: Array, starts: Index, *, horizon: int) -> float 
 
     With many lags the variance itself is uncertain, and t has fatter tails than a normal. The overlap-aware t is
     shrunk so that 1.96 is its 5 % line again: by the fixed-b critical value of Kiefer & Vogelsang (2005).
-    Newey-West raises t when the series is negatively autocorrelated; the smaller of the two is quoted.
+    The variance is that of the products of score and return under no skill, not of regression residuals, which shrink
+    where the score is large. Newey-West raises t when the series is negatively autocorrelated; the smaller of the two
+    is quoted.
 
     Args:
         score: (n,) direction score, rows in time order, centred without looking ahead.
@@ -65,12 +67,18 @@ def ic_t(score: Array, returns: Array, starts: Index, *, horizon: int) -> float 
         horizon: Bars that a label spans; the lag follows ``hac_lag``.
 
     Returns:
-        None when the score, the returns or the residuals do not vary.
+        None when the score, the returns or their products do not vary.
     """
-    lag = hac_lag(len(starts), horizon)
-    clustered, overlapping = (hac_t(score, returns, starts, lag=lags) for lags in (0, lag))
-    shrunk = None if overlapping is None else overlapping / _fatter_tails((lag + 1.0) / len(starts))
-    return min((t for t in (clustered, shrunk) if t is not None), key=abs, default=None)
+    if len(score) < 3 or np.ptp(score) == 0.0 or np.ptp(returns) == 0.0:
+        return None
+    products = (score - score.mean()) / score.std() * (returns - returns.mean()) / returns.std()
+    ic, lag = float(np.mean(products)), hac_lag(len(starts), horizon)
+    moments = np.add.reduceat(products - ic, starts)
+    spreads = {lags: _long_run_sum(moments, lags) for lags in (0, lag)}
+    if min(spreads.values()) <= 0.0:
+        return None
+    clustered, overlapping = (ic * len(score) / math.sqrt(spread) for spread in spreads.values())
+    return min(clustered, overlapping / _fatter_tails((lag + 1.0) / len(starts)), key=abs)
 
 
 def _fatter_tails(b: float) -> float:

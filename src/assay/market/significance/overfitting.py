@@ -64,16 +64,16 @@ def probability_of_backtest_overfitting(returns: Array, *, blocks: int = 16) -> 
 
 
 def _sharpe(sums: Array, squares: Array, *, rows: int) -> Array:
-    """Ratio of mean and sample deviation; 0 for what does not vary."""
+    """Ratio of mean and deviation; 0 for what does not vary. Which divisor the deviation has changes no rank."""
     mean = sums / rows
     variance = squares / rows - mean**2
     varies = variance > FLAT * squares / rows
-    deviation = np.sqrt(np.where(varies, variance, 1.0) * rows / (rows - 1))
-    return np.where(varies, mean / deviation, 0.0)
+    return np.where(varies, mean / np.sqrt(np.where(varies, variance, 1.0)), 0.0)
 
 
 def _check(returns: Array, blocks: int) -> None:
-    expected = found = None
+    expected: str = ""
+    found: object = None
     if returns.ndim != 2 or returns.shape[1] < 2:
         expected, found = "(bars, strategies) with at least two strategies", f"shape {returns.shape}"
     elif blocks < 2 or blocks % 2:

@@ -57,7 +57,7 @@ class Field:
     @property
     def compared(self) -> int:
         """How many configurations have returns on the judged bars."""
-        return self.returns.shape[1]
+        return int(self.returns.shape[1])
 
 
 def deflate(records: Sequence[Record], ledger: pl.DataFrame, *, horizon: int) -> Document:

@@ -15,7 +15,6 @@ from assay.market.primary import Primary
 from assay.market.trials.packing import RETURN, pack, pack_times
 
 NAIVE = ("class_prior", "zero", "drift", "last_sign")
-DIGITS = 12  # decimals kept of a net return before it is packed in single precision
 HOW_FAST = {"threads", "processes"}  # change how long a fit takes, not what is tried
 JUDGED_BY = {"seed", "confidence"}  # of the backtest: they change no trade
 
@@ -109,7 +108,7 @@ def _trimmed(parameters: Mapping[str, Any]) -> Document:
 
 
 def _sealed(configured: Mapping[str, Any], book: pl.DataFrame) -> Document:
-    returns = book["ret"].round(DIGITS).to_numpy().astype(RETURN)
+    returns = book["ret"].to_numpy().astype(RETURN)  # single precision: a replay may add up in another order
     times = book["time"].dt.epoch("us").to_numpy()
     told = {
         **configured,

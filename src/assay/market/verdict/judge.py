@@ -4,16 +4,14 @@ from typing import Any
 
 from assay.market.errors import ConfigurationError
 from assay.market.primary import DIRECTION_METRICS, Primary
-from assay.market.verdict.findings import Backtest, Case, Facts, Findings
+from assay.market.verdict.findings import Case, Facts, Findings
 from assay.market.verdict.reasons import headline, reasons
 from assay.market.verdict.rule import VerdictRule
 from assay.market.verdict.rules import level, rulings
 from assay.market.verdict.wanted import check_wanted, judge_wanted
 
 
-def verdict(
-    findings: Findings | Facts, backtest: Backtest | None = None, *, primary: Primary, rule: VerdictRule
-) -> dict[str, Any]:
+def verdict(findings: Findings, *, primary: Primary, rule: VerdictRule) -> dict[str, Any]:
     """Judge the primary claim.
 
     Args:
@@ -30,7 +28,6 @@ def verdict(
         ConfigurationError: The primary's model or metric is not in the evaluation, the metric is not direction, or a
             level is wanted of a metric that does not exist.
     """
-    findings = findings if isinstance(findings, Findings) else Findings(findings, backtest)
     _check(findings.evaluation, primary)
     check_wanted(findings.evaluation, rule)
     case = Case(findings, primary, rule)

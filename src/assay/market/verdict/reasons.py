@@ -181,5 +181,5 @@ def _on_the_claim(case: Case) -> Reason:
         return _reason("Claim", f"{declared} {warning}")
     claims, count = list(trials["claims"]), trials["configurations"]
     ever = f"The ledger holds {count:,} configurations of this head; declared so far: {listed(claims) or case.model}."
-    changed = " A claim that was changed after seeing results says less." if len(claims) > 1 else ""
+    changed = " A claim changed after seeing results says less." if len(claims) > 1 else ""
     return _reason("Claim", f"{declared} {ever}{changed}")

@@ -1,6 +1,6 @@
 """The written rules, one function each, in the order in which they are told."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,9 +115,10 @@ def _episodes(case: Case) -> Ruling:
     counted = {what: count for what, count in known.items() if count is not None}
     if not counted:
         return Ruling(name, "Nobody counted independent episodes.", None, "but nobody counted on how many occasions")
-    said = listed([f"{what} in {count:,} independent episodes" for what, count in counted.items()])
+    said = listed([f"{what} in {count:,}" for what, count in counted.items()])
     fewest = min(counted.values())
-    return Ruling(name, f"It {said}; needed: {least}.", fewest >= least, f"but on {fewest} occasions only")
+    said = f"It {said} independent episodes; needed: {least}."
+    return Ruling(name, said, fewest >= least, f"but on {fewest} occasions only")
 
 
 def _seeds(case: Case) -> Ruling:
@@ -130,14 +131,15 @@ def _seeds(case: Case) -> Ruling:
     ics = seeds["ic"]
     if None in ics:
         return Ruling(name, "With some seeds the forecast never changes.", False, "but not with every seed")
-    said = f"With {len(ics)} seeds the IC goes from {min(ics):+.3f} to {max(ics):+.3f} (sd {seeds['sd']:.3f})"
+    low, high = case.ic["low"], case.ic["high"]
+    apart = f", apart from the {high - low:.3f} that the interval over rows is wide" if low is not None else ""
+    said = f"With {len(ics)} seeds the IC goes from {min(ics):+.3f} to {max(ics):+.3f} (sd {seeds['sd']:.3f}{apart})"
     return Ruling(name, f"{said}; needed: all above 0.", min(ics) > 0.0, "but not with every seed")
 
 
 def _family(case: Case) -> Ruling:
     """Hansen's (2005) consistent p over all heads by Bonferroni, and Romano and Wolf's (2005) StepM for the primary."""
     name, limit = "Whole report", case.rule.family_level
-    but = "but the best of all models of this report would look as good by chance"
     contests = {head: contest for head, contest in case.findings.contests.items() if contest.get("spa")}
     own = contests.get(case.primary.head)
     p = family_p(contests.values())
@@ -149,10 +151,11 @@ def _family(case: Case) -> Ruling:
         f"would look as good with p {p:.3f} (needed: {limit:g}), and {case.model} is {'' if better else 'not '}among "
         "those that stand out one by one."
     )
-    return Ruling(name, said, p <= limit and better, but)
+    but = "but it does not stand out" if p <= limit else "but the best would look as good by chance"
+    return Ruling(name, said, p <= limit and better, f"{but} among all models of this report")
 
 
-def family_p(contests: Any) -> float | None:  # noqa: ANN401
+def family_p(contests: Iterable[Facts]) -> float | None:
     """The smallest consistent p over the heads times their number, at most 1; None where no head has one."""
     found = [contest["spa"]["p_consistent"] for contest in contests]
     known = [p for p in found if p is not None]

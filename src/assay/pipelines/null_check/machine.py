@@ -7,7 +7,7 @@ from operator import getitem
 from time import perf_counter
 from typing import Any
 
-from kedro.io import DataCatalog, MemoryDataset
+from kedro.io import AbstractDataset, DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 
 from assay.market.evaluation import EvaluationRule
@@ -58,9 +58,11 @@ class Setup:
 
     def told(self) -> dict[str, Any]:
         """What is calibrated, and how the runs differ from the workload's own."""
-        rules = (VerdictRule, EvaluationRule, BacktestRule)
-        blocks = (self.block[name] for name in ("verdict", "evaluation", "backtest"))
-        digest = rules_digest(*(rule.model_validate(block) for rule, block in zip(rules, blocks, strict=True)))
+        digest = rules_digest(
+            VerdictRule.model_validate(self.block["verdict"]),
+            EvaluationRule.model_validate(self.block["evaluation"]),
+            BacktestRule.model_validate(self.block["backtest"]),
+        )
         planted = self.rule.planted.model_dump(mode="json") if self.rule.planted.runs else None
         profile = self.check.model_dump(mode="json") | {"seed": self.rule.seed, "universe": "fixed", "planted": planted}
         return {"rules": digest, "profile": profile}
@@ -141,11 +143,12 @@ def judged(setup: Setup, tables: Tables, settings: Mapping[str, Any]) -> tuple[A
     known = typed(path, {name: settings})
     primary = known[f"{PARAMETERS}{name}.primary"]
     looked_at = (f"{name}.verdict", f"{name}.{primary.head}.metrics")
-    catalog = DataCatalog(
+    datasets: dict[str, AbstractDataset[Any, Any]] = dict(
         {f"{name}.studies": MemoryDataset(InMemoryStorage(), copy_mode="assign"), f"{name}.features": Assembled()}
         | {each: Kept() for each in looked_at}
         | {each: MemoryDataset(data) for each, data in {**given, **known}.items()}
     )
+    catalog = DataCatalog(datasets)
     SequentialRunner().run(path, catalog)
     verdict, metrics = map(catalog.load, looked_at)
     return verdict, metrics, primary

@@ -6,23 +6,32 @@ import polars as pl
 
 from assay.market import evaluation
 from assay.market.audit.after_fits import complete, temper
+from assay.market.contest import contest
 from assay.market.evaluation import EvaluationRule
 from assay.market.plan import Plan
 from assay.market.primary import Primary
-from assay.market.trading import BUY_AND_HOLD
-from assay.market.verdict import Backtest, VerdictRule, verdict
+from assay.market.verdict import Backtest, Findings, VerdictRule, verdict
 from assay.report import build_report, comparison_table
 from assay.report.gather import head_findings, report_facts, taking_part
 
 Document = dict[str, Any]
 
 
-def evaluate(oos: pl.DataFrame, plan: Document, params: EvaluationRule) -> Document:
+def evaluate(oos: pl.DataFrame, bars: pl.DataFrame, plan: Document, params: EvaluationRule) -> Document:
     """Every number about the predictions of one head."""
     fixed = Plan.model_validate(plan)
     if fixed.absent:
         return {"absent": fixed.absent}
-    return evaluation.evaluate(oos, kind=fixed.kind, roles=fixed.present(oos), horizon=fixed.horizon, rule=params)
+    known, roles = evaluation.with_trend(oos, bars, params), fixed.present(oos)
+    return evaluation.evaluate(known, kind=fixed.kind, roles=roles, horizon=fixed.horizon, rule=params)
+
+
+def compare(oos: pl.DataFrame, plan: Document, params: EvaluationRule) -> Document:
+    """Which models of one head can be told apart, counting how many there are."""
+    fixed = Plan.model_validate(plan)
+    if fixed.absent:
+        return {"absent": fixed.absent}
+    return contest(oos, roles=fixed.present(oos), horizon=fixed.horizon, rule=params)
 
 
 def gather(primary: Primary, **parts: Any) -> Document:  # noqa: ANN401
@@ -33,8 +42,15 @@ def gather(primary: Primary, **parts: Any) -> Document:  # noqa: ANN401
 def judge(primary: Primary, rule: VerdictRule, **findings: Document) -> Document:
     """What the numbers amount to for the declared primary, before the leak audit has its say."""
     found = findings[primary.head]
-    judged, held = (found["backtest"][name]["performance"] for name in (primary.model, BUY_AND_HOLD))
-    return verdict(found["evaluation"], Backtest(judged, held), primary=primary, rule=rule)
+    present = taking_part(findings)
+    told = Findings(
+        evaluation=found["evaluation"],
+        backtest=Backtest.of(found["backtest"], primary.model),
+        significance=found["significance"],
+        seeds=found["seeds"],
+        contests={name: head["contest"] for name, head in present.items() if head["traded"]},
+    )
+    return verdict(told, primary=primary, rule=rule)
 
 
 def summarise(

@@ -23,8 +23,10 @@ FINDINGS = (
     "calibration",
     "explanation",
     "shap_values",
+    "seeds",
+    "contest",
 )
-MONEY = ("backtest", "outer_trials")
+MONEY = ("backtest", "outer_trials", "significance")
 ABOUT = {"quality": "quality", "catalogue": "feature_catalogue", "manifest": "manifest", "replay": "replay"}
 
 
@@ -32,7 +34,8 @@ def _evaluate(head: Head) -> Pipeline:
     found = {noun: noun for noun in (*FINDINGS, *(MONEY if head.traded else ()))}
     return Pipeline(
         [
-            node(nodes.evaluate, ["oos", "plan", "params:evaluation"], "metrics", name="evaluate"),
+            node(nodes.evaluate, ["oos", "bars", "plan", "params:evaluation"], "metrics", name="evaluate"),
+            node(nodes.compare, ["oos", "plan", "params:evaluation"], "contest", name="compare"),
             node(nodes.gather, {"primary": "params:primary"} | found, "findings", name="gather"),
         ]
     )

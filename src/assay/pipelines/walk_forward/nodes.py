@@ -5,9 +5,12 @@ from typing import Any
 import polars as pl
 
 from assay.console import track
-from assay.market import left_out, walk_forward
+from assay.market import left_out, seeds, walk_forward
+from assay.market.evaluation import EvaluationRule
 from assay.market.models import ModelParams
 from assay.market.plan import Plan
+from assay.market.primary import Primary
+from assay.market.seeds import Walked
 from assay.market.tables import stack_by_model
 
 Document = dict[str, Any]
@@ -24,6 +27,19 @@ def validate(
     features, labels = fixed.open(model_input)
     recipe = fixed.recipe(params, best.get(model, {}))
     return walk_forward.validate(features, labels, fixed.folds(), plan=recipe, track=track)
+
+
+def reseed(
+    model_input: pl.DataFrame,
+    plan: Document,
+    primary: Primary,
+    judged: EvaluationRule,
+    **walked: Any,  # noqa: ANN401
+) -> Document:
+    """How far the declared primary depends on the seed; nothing where it is about another head."""
+    fixed, fold_models = Plan.model_validate(plan), left_out.unshelve(walked["fold_shelf"])
+    test = Walked(walked["raw_oos"], fold_models, walked["ensembles"], judged.common_from_fold)
+    return seeds.reseed(model_input, fixed, test, primary=primary, count=fixed.learning.seeds)
 
 
 def collect(**predictions: pl.DataFrame) -> pl.DataFrame:

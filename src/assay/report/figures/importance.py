@@ -57,7 +57,7 @@ def bars_over_folds(
     panel.set_yticks(range(len(names)), names)
     panel.tick_params(axis="y", labelcolor=INK)
     panel.barh(range(len(names)), means, height=0.6, color=ACCENT, alpha=0.8)
-    for place, (low, high) in enumerate(ends):
-        panel.plot([low, high], [place, place], color=INK, linewidth=1.4)
+    lows, highs = zip(*ends, strict=True)
+    panel.hlines(range(len(names)), lows, highs, color=INK, linewidth=1.4, capstyle="round")
     panel.grid(axis="x")
     panel.spines[["left", "bottom"]].set_visible(False)

@@ -1,12 +1,12 @@
 """Which features were chosen in which fold."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from assay.report.figures.canvas import ACCENT, INK, LINE, axes, draw
+from assay.report.figures.canvas import ACCENT, INK, LINE, Box, axes, boxes, draw
 from assay.report.figures.intervals import shortened
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def choice_map(choices: Sequence[Choice], folds: Sequence[int], *, wide: bool, s
             panel = axes(figure, margins=(left if wide else 166, right if wide else 6, 24, 6))
             _frame(panel, folds, height=height)
             for row, choice in enumerate(part):
-                _row(panel, row, choice, wide=wide)
+                _name(panel, row, choice.name, wide=wide)
+            boxes(panel, [box for row, choice in enumerate(part) for box in _squares(row, choice)])
 
     return draw(paint, size, slug=slug, label=_spoken(choices, folds))
 
@@ -68,9 +69,9 @@ def _frame(panel: "Axes", folds: Sequence[int], *, height: int) -> None:
     panel.spines["top"].set_visible(False)
 
 
-def _row(panel: "Axes", row: int, choice: Choice, *, wide: bool) -> None:
+def _name(panel: "Axes", row: int, name: str, *, wide: bool) -> None:
     panel.annotate(
-        shortened(choice.name, 27 if wide else 23),
+        shortened(name, 27 if wide else 23),
         (0, row),
         xycoords=("axes fraction", "data"),
         xytext=(-8, 0),
@@ -81,12 +82,15 @@ def _row(panel: "Axes", row: int, choice: Choice, *, wide: bool) -> None:
         fontsize=11.5,
         annotation_clip=False,
     )
+
+
+def _squares(row: int, choice: Choice) -> Iterator[Box]:
     for fold, place in enumerate(choice.places):
         if place is None:
-            panel.barh(row, 0.92, left=fold - 0.46, height=0.06, color=LINE, linewidth=0)
+            yield Box(fold - 0.46, row - 0.03, 0.92, 0.06, LINE)
         else:
             alpha = round(1 - (1 - _FAINTEST) * place, 3)
-            panel.barh(row, 0.92, left=fold - 0.46, height=0.78, color=ACCENT, alpha=alpha, linewidth=0)
+            yield Box(fold - 0.46, row - 0.39, 0.92, 0.78, ACCENT, alpha)
 
 
 def _spoken(choices: Sequence[Choice], folds: Sequence[int]) -> str:

@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from assay.report.figures.canvas import ACCENT, INK, LINE, SURFACE, axes, draw
+from assay.report.figures.canvas import ACCENT, INK, LINE, SURFACE, Box, axes, boxes, draw
 from assay.report.figures.importance import bars_over_folds
 from assay.report.figures.intervals import value_ticks
 from assay.report.figures.shap_words import cut
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _ROW = 22
@@ -67,24 +66,27 @@ def place_figure(features: Sequence[Mapping[str, Any]], folds: Sequence[int], *,
         panel.set_xticks(range(len(folds)), [str(fold) for fold in folds])
         panel.set_yticks(range(len(features)), [cut(one["name"], 27 if wide else 21) for one in features])
         panel.tick_params(axis="y", labelcolor=INK)
-        for row, one in enumerate(features):
-            for fold, rank in enumerate(one["rank"]):
-                _place(panel, (fold, row), rank, last=2 * len(features))
+        places = [(fold, row, rank) for row, one in enumerate(features) for fold, rank in enumerate(one["rank"])]
+        strengths = [_strength(rank, last=2 * len(features)) for *_, rank in places]
+        boxes(panel, [_field(fold, row, strength) for (fold, row, _), strength in zip(places, strengths, strict=True)])
+        for (fold, row, rank), strength in zip(places, strengths, strict=True):
+            if strength is not None:
+                colour = SURFACE if strength > _STRONG else INK
+                panel.text(fold, row, str(rank), color=colour, ha="center", va="center_baseline", fontsize=11)
 
     said = "; ".join(f"{one['name']} {_told(one['rank'])}" for one in features[:5])
     label = f"Places of {len(features)} features fold by fold: {said}"
     return draw(paint, (490 if wide else 340, 30 + _ROW * len(features)), slug=slug, label=label)
 
 
-def _place(panel: "Axes", at: tuple[int, int], rank: int | None, *, last: int) -> None:
-    fold, row = at
-    if rank is None:
-        panel.barh(row, 0.94, left=fold - 0.47, height=0.06, color=LINE, linewidth=0)
-        return
-    strength = max(0.0, 1 - (rank - 1) / last)
-    panel.barh(row, 0.94, left=fold - 0.47, height=0.86, color=ACCENT, alpha=round(0.06 + 0.84 * strength**2, 3))
-    colour = SURFACE if strength > _STRONG else INK
-    panel.text(fold, row, str(rank), color=colour, ha="center", va="center_baseline", fontsize=11)
+def _strength(rank: int | None, *, last: int) -> float | None:
+    return None if rank is None else max(0.0, 1 - (rank - 1) / last)
+
+
+def _field(fold: int, row: int, strength: float | None) -> Box:
+    if strength is None:
+        return Box(fold - 0.47, row - 0.03, 0.94, 0.06, LINE)
+    return Box(fold - 0.47, row - 0.43, 0.94, 0.86, ACCENT, round(0.06 + 0.84 * strength**2, 3))
 
 
 def _told(ranks: Sequence[int | None]) -> str:

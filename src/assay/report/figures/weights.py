@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from assay.report.figures.canvas import ACCENT, INK, LINE, MUTED, SHORT, axes, draw
+from assay.report.figures.canvas import ACCENT, INK, LINE, MUTED, SHORT, Box, axes, boxes, draw
 from assay.report.figures.intervals import shortened, value_ticks
 from assay.report.format import is_number, number, title
 
@@ -40,25 +40,29 @@ def weight_grid(members: Sequence[str], steps: Mapping[str, Weights], *, wide: b
         panel.set_xticks(range(len(steps)), list(steps))
         panel.set_yticks(range(len(members)), [shortened(title(name), 19 if wide else 13) for name in members])
         panel.tick_params(axis="y", labelcolor=INK)
-        for column, found in enumerate(steps.values()):
-            for row, member in enumerate(members):
-                _field(panel, (column, row), found.get(member) if found else None, largest=largest)
+        fields = [
+            (column, row, found.get(member) if found else None)
+            for column, found in enumerate(steps.values())
+            for row, member in enumerate(members)
+        ]
+        boxes(panel, [_field(*field, largest=largest) for field in fields])
+        for column, row, weight in fields:
+            if is_number(weight):
+                _written(panel, (column, row), weight)
 
     return draw(paint, (490 if wide else 308, 34 + _ROW * len(members)), slug=slug, label=_spoken(members, steps))
 
 
-def _field(panel: "Axes", where: tuple[int, int], weight: float | None, *, largest: float) -> None:
-    column, row = where
+def _field(column: int, row: int, weight: float | None, *, largest: float) -> Box:
     if not is_number(weight):
-        panel.barh(row, 0.92, left=column - 0.46, height=0.06, color=LINE, linewidth=0)
-        return
+        return Box(column - 0.46, row - 0.03, 0.92, 0.06, LINE)
     alpha = round(0.06 + (_STRONGEST - 0.06) * abs(weight) / largest, 3)
-    colour = SHORT if weight < 0 else ACCENT
-    panel.barh(row, 0.92, left=column - 0.46, height=0.84, color=colour, alpha=alpha, linewidth=0)
-    faint = abs(weight) < 0.005
-    panel.text(
-        column, row, number(weight, "ratio"), color=MUTED if faint else INK, ha="center", va="center", fontsize=11
-    )
+    return Box(column - 0.46, row - 0.42, 0.92, 0.84, SHORT if weight < 0 else ACCENT, alpha)
+
+
+def _written(panel: "Axes", where: tuple[int, int], weight: float) -> None:
+    colour = MUTED if abs(weight) < 0.005 else INK
+    panel.text(*where, number(weight, "ratio"), color=colour, ha="center", va="center", fontsize=11)
 
 
 def gain_strip(gains: Mapping[str, float | None], applied: Sequence[str], *, wide: bool, slug: str) -> Markup:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.report.elements import Block, Cell, Column, Drawer, Figure, Table, value_cell
+from assay.report.elements import Block, Cell, Column, Drawer, Figure, Size, Table, drawn, value_cell
 from assay.report.figures.shap_beeswarm import beeswarm_figure
 from assay.report.figures.shap_dependence import dependence_figure
 from assay.report.figures.shap_folds import place_figure, size_figure
@@ -37,7 +37,7 @@ def explanation_block(view: HeadView) -> Block:
     if not models:
         return Block(slug, heading, _LEDE)
     shown = _shown(view, models)
-    others = [_sizes(f"{slug}-{model}", model, found) for model, found in models.items() if model != shown]
+    others = [_sizes(f"{slug}-{model}", model, found, "third") for model, found in models.items() if model != shown]
     return Block(
         slug,
         heading,
@@ -94,22 +94,23 @@ def _read(sample: Sequence[Mapping[str, Any]], order: Sequence[str]) -> list[Clo
 
 
 def _folds(slug: str, model: str, found: Mapping[str, Any]) -> list[Figure]:
-    wide, narrow = (
-        place_figure(found["features"][:_LISTED], found["folds"], wide=w, slug=f"{slug}-places-{w}")
-        for w in (True, False)
+    listed, folds = found["features"][:_LISTED], found["folds"]
+    places = drawn(
+        "Place in the ranking of each fold",
+        lambda wide: place_figure(listed, folds, wide=wide, slug=f"{slug}-places-{wide}"),
+        caption="Column: fold. Number: place in its ranking; a thin line: not read there.",
     )
-    caption = "Column: fold. Number: place in its ranking; a thin line: not read there."
-    return [_sizes(slug, model, found), Figure("Place in the ranking of each fold", wide, narrow, caption, "half")]
+    return [_sizes(slug, model, found), places]
 
 
-def _sizes(slug: str, model: str, found: Mapping[str, Any]) -> Figure:
-    what, unit = UNITS[found["unit"]]
-    wide, narrow = (
-        size_figure(found["features"][:_LISTED], axis=what, unit=unit, wide=w, slug=f"{slug}-sizes-{w}")
-        for w in (True, False)
+def _sizes(slug: str, model: str, found: Mapping[str, Any], size: Size = "half") -> Figure:
+    (what, unit), listed = UNITS[found["unit"]], found["features"][:_LISTED]
+    return drawn(
+        f"{opening(title(model))}: mean size of what was added",
+        lambda wide: size_figure(listed, axis=what, unit=unit, wide=wide, slug=f"{slug}-sizes-{wide}"),
+        caption=f"{quantity(found['rows'])} out-of-sample rows. Line: lowest and highest fold.",
+        size=size,
     )
-    caption = f"{quantity(found['rows'])} out-of-sample rows. Line: lowest and highest fold."
-    return Figure(f"{opening(title(model))}: mean size of what was added", wide, narrow, caption, "half")
 
 
 def _toward(found: Mapping[str, Any]) -> str:

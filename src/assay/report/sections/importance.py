@@ -3,7 +3,7 @@
 from collections import defaultdict
 from typing import Any
 
-from assay.report.elements import Block, Cell, Column, Drawer, Figure, Table, value_cell
+from assay.report.elements import Block, Cell, Column, Drawer, Figure, Size, Table, drawn, value_cell
 from assay.report.figures.importance import importance_figure
 from assay.report.format import opening, title
 from assay.report.view import HeadView
@@ -26,7 +26,7 @@ def importance_block(view: HeadView) -> Block:
     """
     ranked = _ranked(view)
     large = [model for model in view.tried if model in ranked][:2]
-    others = [_figure(view, model, rows) for model, rows in ranked.items() if model not in large]
+    others = [_figure(view, model, rows, "third") for model, rows in ranked.items() if model not in large]
     more = [Drawer("Other models", figures=others)] if others else []
     lead = ranked.get(view.lead)
     if lead and len(lead) > _MOST:
@@ -47,14 +47,14 @@ def _ranked(view: HeadView) -> dict[str, list[dict[str, Any]]]:
     return {model: sorted(rows, key=lambda row: (-row["mean"], row["feature"])) for model, rows in grouped.items()}
 
 
-def _figure(view: HeadView, model: str, rows: list[dict[str, Any]]) -> Figure:
+def _figure(view: HeadView, model: str, rows: list[dict[str, Any]], size: Size = "half") -> Figure:
     slug = f"{view.slug}-importance-{model}"
-    wide, narrow = (
-        importance_figure(rows[:_MOST], wide=w, slug=f"{slug}-{w}", title=title(model)) for w in (True, False)
+    return drawn(
+        f"{opening(title(model))}, {min(len(rows), _MOST)} largest",
+        lambda wide: importance_figure(rows[:_MOST], wide=wide, slug=f"{slug}-{wide}", title=title(model)),
+        caption="Share of the model's total importance; line: lowest and highest fold.",
+        size=size,
     )
-    name = f"{opening(title(model))}, {min(len(rows), _MOST)} largest"
-    caption = "Share of the model's total importance; line: lowest and highest fold."
-    return Figure(name, wide, narrow, caption, "half")
 
 
 def _table(view: HeadView, rows: list[dict[str, Any]]) -> Table:

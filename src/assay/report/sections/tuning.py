@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from assay.report.elements import Block, Cell, Column, Drawer, Figure, Table, value_cell
+from assay.report.elements import Block, Cell, Column, Drawer, Figure, Size, Table, drawn, value_cell
 from assay.report.figures.parallel import Line, Scale, parallel_figure
 from assay.report.figures.thin import evenly
 from assay.report.figures.trials import effect_figure, floor, trial_figure
@@ -51,7 +51,8 @@ def tuning_block(view: HeadView) -> Block:
     """
     grouped = _grouped(view)
     first = next(iter(grouped), None)
-    others = [figure for model in grouped if model != first for figure in _figures(view, model, grouped[model])]
+    rest = (model for model in grouped if model != first)
+    others = [figure for model in rest for figure in _figures(view, model, grouped[model], small=True)]
     more = [Drawer("Searches of the other models", figures=others)] if others else []
     if grouped:
         more.append(Drawer("Trials and their parameters", [_trials(grouped)]))
@@ -77,20 +78,24 @@ def _grouped(view: HeadView) -> dict[str, Trials]:
     return {model: sorted(by_model[model], key=lambda trial: trial["number"]) for model in dict.fromkeys(order)}
 
 
-def _figures(view: HeadView, model: str, trials: Trials) -> list[Figure]:
+def _figures(view: HeadView, model: str, trials: Trials, *, small: bool = False) -> list[Figure]:
     if best_of(trials) is None:
         return []
     spans = view.facts.searches[model]["spans"]
     axes = [Axis.read(name, span) for name, span in spans.items()]
-    found = [_history(view, model, trials), *_effects(view, model, trials, axes)]
-    return [*found, *_parallel(view, model, trials, axes)]
+    half: Size = "third" if small else "half"
+    found = [_history(view, model, trials, size=half), *_effects(view, model, trials, axes, size=half)]
+    return [*found, *_parallel(view, model, trials, axes, size="third" if small else "whole")]
 
 
-def _history(view: HeadView, model: str, trials: Trials) -> Figure:
+def _history(view: HeadView, model: str, trials: Trials, *, size: Size) -> Figure:
     slug = f"{view.slug}-trials-{model}"
-    wide, narrow = (trial_figure(trials, wide=w, slug=f"{slug}-{w}", title=title(model)) for w in (True, False))
-    caption = f"Score from {title(trials[0]['objective'])}. {_HISTORY}"
-    return Figure(f"{opening(title(model))}, {_stop(view, model, trials)}", wide, narrow, caption, "half")
+    return drawn(
+        f"{opening(title(model))}, {_stop(view, model, trials)}",
+        lambda wide: trial_figure(trials, wide=wide, slug=f"{slug}-{wide}", title=title(model)),
+        caption=f"Score from {title(trials[0]['objective'])}. {_HISTORY}",
+        size=size,
+    )
 
 
 def _stop(view: HeadView, model: str, trials: Trials) -> str:
@@ -98,17 +103,23 @@ def _stop(view: HeadView, model: str, trials: Trials) -> str:
     return said.format(counted(without_gain(trials), "trial"))
 
 
-def _effects(view: HeadView, model: str, trials: Trials, axes: Sequence[Axis]) -> list[Figure]:
+def _effects(view: HeadView, model: str, trials: Trials, axes: Sequence[Axis], *, size: Size) -> list[Figure]:
     """A figure, unless there are too few trials to say anything."""
     found = effects(trials, axes)
     if not found:
         return []
     slug = f"{view.slug}-effects-{model}"
-    wide, narrow = (effect_figure(found, wide=w, slug=f"{slug}-{w}", title=title(model)) for w in (True, False))
-    return [Figure(f"{opening(title(model))}, what each parameter did", wide, narrow, _EFFECTS, "half")]
+    return [
+        drawn(
+            f"{opening(title(model))}, what each parameter did",
+            lambda wide: effect_figure(found, wide=wide, slug=f"{slug}-{wide}", title=title(model)),
+            caption=_EFFECTS,
+            size=size,
+        )
+    ]
 
 
-def _parallel(view: HeadView, model: str, trials: Trials, axes: Sequence[Axis]) -> list[Figure]:
+def _parallel(view: HeadView, model: str, trials: Trials, axes: Sequence[Axis], *, size: Size) -> list[Figure]:
     """A figure, where at least one parameter was searched in more than one trial."""
     done = complete(trials)
     if not axes or len(done) < 2:
@@ -120,15 +131,21 @@ def _parallel(view: HeadView, model: str, trials: Trials, axes: Sequence[Axis]) 
     lines = [Line(_places(trial, axes, foot, best), ranks.get(trial["number"]), trial is order[-1]) for trial in shown]
     label = f"Parallel coordinates of {len(lines)} trials of {title(model)}: {', '.join(axis.name for axis in axes)}"
     slug = f"{view.slug}-parallel-{model}"
-    wide, narrow = (parallel_figure(scales, lines, wide=w, label=label, slug=f"{slug}-{w}") for w in (True, False))
-    return [Figure(f"{opening(title(model))}, which combinations scored well", wide, narrow, _PARALLEL, "whole")]
+    return [
+        drawn(
+            f"{opening(title(model))}, which combinations scored well",
+            lambda wide: parallel_figure(scales, lines, wide=wide, label=label, slug=f"{slug}-{wide}"),
+            caption=_PARALLEL,
+            size=size,
+        )
+    ]
 
 
 def _shown(trials: Trials) -> Trials:
     """At most 120 trials that can be drawn: the best one, and others evenly spread over the search."""
-    drawn = [trial for trial in trials if trial["state"] != "failed"]
+    done = [trial for trial in trials if trial["state"] != "failed"]
     best = best_of(trials)
-    kept = [drawn[place] for place in evenly(len(drawn), _MOST)]
+    kept = [done[place] for place in evenly(len(done), _MOST)]
     return kept if best is None or best in kept else [*kept[1:], best]
 
 

@@ -12,8 +12,10 @@ from assay.market.metrics import (
     ClassForecasts,
     Forecasts,
     ReturnForecasts,
+    Timing,
     class_forecasts,
     confusion,
+    less_mean_so_far,
     residual_histogram,
     return_forecasts,
     roc_curves,
@@ -150,15 +152,59 @@ def test_the_zero_forecast_has_zero_skill_and_no_direction(values: ReturnForecas
 
 
 def test_a_resample_where_a_forecast_is_constant_is_undefined_not_noise() -> None:
-    """Constant inside each fold, e.g. a class prior: a resample of one fold has no correlation, only rounding."""
+    """A resample of the rows before a jump has no correlation, only rounding."""
     ic = METRICS["regression"]["ic"]
     for seed in range(30):
         random = np.random.default_rng(seed)
         split = int(random.integers(5, 35))
         forecasts = ReturnForecasts(random.standard_normal(40), np.repeat(random.random(2), [split, 40 - split]))
-        first_fold = {name: column[:split].sum() for name, column in statistics(forecasts)}
+        first_rows = {name: column[:split].sum() for name, column in statistics(forecasts)}
         assert not math.isnan(ic.value(sum_over(forecasts)))
-        assert math.isnan(ic.value(first_fold))
+        assert math.isnan(ic.value(first_rows))
+
+
+@pytest.mark.parametrize("name", ["direction_ic", "direction_rank_ic"])
+def test_correlations_are_those_of_scores_less_their_mean_so_far(classes: ClassForecasts, name: str) -> None:
+    timing = Timing(np.repeat([1, 2], 200), np.repeat(np.arange(100), 4))
+    timed = ClassForecasts(classes.truth, classes.returns, classes.probabilities, classes.calls, timing)
+    score, returns = timed.score, timed.returns
+    if name == "direction_rank_ic":
+        score, returns = stats.rankdata(score), stats.rankdata(returns)
+    expected = stats.pearsonr(less_mean_so_far(score, timing), returns).statistic
+    assert measured(timed, name) == pytest.approx(expected, abs=1e-12)
+    assert measured(timed, name) != pytest.approx(measured(classes, name), abs=1e-6)
+
+
+def test_times_stay_with_their_rows(classes: ClassForecasts, values: ReturnForecasts) -> None:
+    timing, rows = Timing(np.repeat([1, 2], [100, 200]), np.arange(300)), np.arange(300) % 7 > 2
+    timed = ReturnForecasts(values.truth, values.predicted, timing).take(rows)
+    assert timed.timing is not None
+    assert (timed.timing.fold == timing.fold[rows]).all()
+    assert (timed.timing.time == timing.time[rows]).all()
+    assert classes.take(classes.truth > 0).timing is None
+
+
+def test_a_metric_knows_which_sums_it_reads(classes: ClassForecasts) -> None:
+    sums = sum_over(classes)
+    assert METRICS["classification"]["log_loss"].sums_in(sums) == {"loss", "n"}
+    assert METRICS["classification"]["directional_accuracy_tradable"].sums_in(sums) == {"hits", "calls"}
+    assert METRICS["classification"]["coverage_on_moves"].sums_in(sums) == {"moves", "n"}
+    for metric in METRICS["classification"].values():
+        some = {name: sums[name] for name in metric.sums_in(sums)}
+        assert metric.value(some) == metric.value(sums)
+        assert metric.carried_by in some
+
+
+def test_metrics_of_direction_rest_on_what_was_called_or_scored() -> None:
+    by_kind = {kind: {name for name, m in found.items() if m.about_direction} for kind, found in METRICS.items()}
+    assert by_kind["regression"] == {"ic", "rank_ic", "directional_accuracy", "coverage", "r2", "r2_vs_zero"}
+    assert {"direction_ic", "directional_accuracy_on_moves"} < by_kind["classification"]
+    assert "log_loss" not in by_kind["classification"]
+
+
+def test_only_shares_have_limits() -> None:
+    assert METRICS["classification"]["accuracy"].limits == (0.0, 1.0)
+    assert METRICS["classification"]["log_loss"].limits == (-math.inf, math.inf)
 
 
 def test_no_calls_leave_direction_undefined_but_mcc_zero(classes: ClassForecasts) -> None:
@@ -268,10 +314,12 @@ def test_figures_are_thinned_but_count_every_row() -> None:
 def test_residuals_that_never_vary_still_make_a_histogram() -> None:
     bars = residual_histogram(ReturnForecasts(np.ones(5), np.zeros(5)))
     assert sum(bars["counts"]) == 5
+    returns = np.random.default_rng(3).standard_normal(40)
+    assert sum(residual_histogram(ReturnForecasts(returns, returns + 0.1))["counts"]) == 40
 
 
 def prediction_rows(**columns: object) -> pl.DataFrame:
-    rows = {"y_true": [1, 0], "y_pred": [1, 1], "forward_return": [0.1, 0.0]}
+    rows = {"fold": [1, 1], "time": [0, 1], "y_true": [1, 0], "y_pred": [1, 1], "forward_return": [0.1, 0.0]}
     rows |= {"p_short": [0.2, 0.3], "p_neutral": [0.3, 0.3], "p_long": [0.5, 0.4]}
     return pl.DataFrame(rows | columns)
 

@@ -1,5 +1,6 @@
 import json
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.metrics import accuracy_score, log_loss
 
 from assay.market.errors import ConfigurationError, DataError
 from assay.market.evaluation import EvaluationRule, evaluate, out_of_sample_scores
+from assay.market.evaluation.resampling import LONGER, Blocks
 from assay.market.metrics import METRICS
 from assay.market.metrics.forecasts import Array
 from assay.market.significance import ic_t, optimal_block
@@ -48,6 +50,7 @@ def long_table(returns: Array, columns: dict[str, Array], folds: int = 5) -> pl.
             "time": times.gather(np.repeat(np.arange(timestamps), entities)),
             "fold": np.repeat(fold, entities).astype(np.int32),
             "forward_return": returns.ravel(),
+            "scale": np.abs(np.random.default_rng(9).standard_normal(returns.size)),
             **{name: np.ravel(values) for name, values in columns.items()},
         }
     )
@@ -90,9 +93,13 @@ def evaluated_returns(
     returns, _ = market(timestamps, seed)
     score = slow_score(returns.shape, seed + 1000) if score is None else score
     predicted = 0.001 * score + skill * returns
+    return evaluated_forecast(returns, predicted), returns, predicted
+
+
+def evaluated_forecast(returns: Array, predicted: Array) -> Facts:
     oos = pl.concat([return_table("ridge", returns, predicted), return_table("zero", returns, 0.0)])
     roles = {"ridge": "model", "zero": "baseline"}
-    return evaluate(oos, kind="regression", roles=roles, horizon=HORIZON, rule=QUICK), returns, predicted
+    return evaluate(oos, kind="regression", roles=roles, horizon=HORIZON, rule=QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +127,8 @@ def test_the_shape_of_a_classification_evaluation(result: Facts) -> None:
     assert set(result["models"]["boosted"]["versus"]) == {"class_prior", "boosted (volatility only)"}
     assert set(result["models"]["class_prior"]["versus"]) == set()
     assert set(result["skill"]) == {"boosted", "class_prior"}
+    assert set(result["breakdown"]) == {"boosted"}
+    assert set(result["breakdown"]["boosted"]) == {"volatility", "hour", "entity"}
     assert set(result["metric_info"]["mcc"]) == {"label", "better", "definition", "unit"}
     assert json.loads(json.dumps(result, allow_nan=False)) == result
 
@@ -240,7 +249,7 @@ def test_knowing_volatility_is_no_direction() -> None:
 
 
 def test_a_planted_direction_is_found() -> None:
-    result = evaluated(head(timestamps=1500, seed=3, skill=0.05))
+    result = evaluated(head(timestamps=1500, seed=3, skill=0.1))
     direction = result["skill"]["boosted"]["direction"]
     assert direction["ic"]["low"] > 0.0
     assert direction["t_hac"] > 2.0
@@ -261,31 +270,104 @@ def test_intervals_of_useless_forecasts_cover_zero_about_as_often_as_they_say() 
 
 def test_drawing_rows_one_by_one_would_be_too_narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = evaluated_returns(800, seed=5)[0]["models"]["ridge"]["metrics"]["ic"]
-    monkeypatch.setattr("assay.market.evaluation.optimal_block", lambda *_, **__: 1.0)
+    module = import_module("assay.market.evaluation.evaluate")
+    monkeypatch.setattr(module, "block_lengths", lambda _: Blocks(1.0, 1.0))
     careless = evaluated_returns(800, seed=5)[0]["models"]["ridge"]["metrics"]["ic"]
     assert honest["high"] - honest["low"] > 1.3 * (careless["high"] - careless["low"])
 
 
-def longest_blocks(returns: Array, predicted: Array) -> tuple[float, float]:
-    score, realised = predicted[240:], returns[240:]
-    product = ((score - score.mean()) * (realised - realised.mean())).mean(axis=1)
-    loss = ((realised - score) ** 2).mean(axis=1)
+def so_far(score: Array, folds: int = 5) -> Array:
+    """Scores (timestamps, entities) less the mean of their fold up to their timestamp, one by one."""
+    timestamps = len(score)
+    fold = np.minimum(np.arange(timestamps) * folds // timestamps + 1, folds)
+    means = [score[: t + 1][fold[: t + 1] == fold[t]].mean() for t in range(timestamps)]
+    return score - np.array(means)[:, None]
+
+
+def block_wishes(returns: Array, predicted: Array) -> tuple[float, float]:
+    """What Politis and White ask for, of the products of score and return and of the losses."""
+    score, realised = so_far(predicted)[240:], returns[240:]
+    product = (score * (realised - realised.mean())).mean(axis=1)
+    loss = ((realised - predicted[240:]) ** 2).mean(axis=1)
     return optimal_block([product], horizon=HORIZON), optimal_block([loss], horizon=HORIZON)
 
 
-@pytest.mark.parametrize(("seed", "longer"), [(9, "product"), (0, "loss")])
-def test_the_block_is_the_longest_that_products_and_losses_of_the_models_ask_for(seed: int, longer: str) -> None:
-    result, returns, predicted = evaluated_returns(600, seed)
-    product, loss = longest_blocks(returns, predicted)
-    assert (product > loss) == (longer == "product")
-    assert result["block_length"] == pytest.approx(max(product, loss))
+@pytest.mark.parametrize("wild", [True, False])
+def test_blocks_are_twice_as_long_as_products_and_losses_of_the_models_ask_for(wild: bool) -> None:
+    """Losses remember how wild the market is; where that never changes, products remember longer."""
+    calm = np.cumsum(np.random.default_rng(1).standard_normal((605, 3)), axis=0)
+    returns = market(600, seed=0)[0] if wild else 0.01 * (calm[HORIZON:] - calm[:-HORIZON])
+    predicted = 0.001 * slow_score(returns.shape, seed=1000)
+    result = evaluated_forecast(returns, predicted)
+    product, loss = block_wishes(returns, predicted)
+    assert (loss > product) == wild
+    assert result["block_length"] == pytest.approx(LONGER * product)
+    assert result["level_block_length"] == pytest.approx(LONGER * max(product, loss))
+
+
+def test_the_longest_block_leaves_four_of_them_and_the_shortest_is_the_horizon() -> None:
+    assert evaluated_returns(150, seed=3)[0]["level_block_length"] == 90 / 4
+    returns = np.random.default_rng(1).standard_normal((600, 3))
+    assert evaluated_forecast(returns, returns[::-1])["block_length"] >= HORIZON
+
+
+def test_the_ic_is_that_of_scores_less_their_mean_so_far() -> None:
+    result, returns, predicted = evaluated_returns(600, seed=2)
+    expected = np.corrcoef(so_far(predicted)[240:].ravel(), returns[240:].ravel())[0, 1]
+    assert result["models"]["ridge"]["metrics"]["ic"]["value"] == pytest.approx(expected)
+    fold = slice(480, 600)
+    expected = np.corrcoef(so_far(predicted)[fold].ravel(), returns[fold].ravel())[0, 1]
+    assert result["models"]["ridge"]["folds"][4]["ic"] == pytest.approx(expected)
+
+
+def test_a_forecast_that_changes_from_fold_to_fold_only_has_no_direction(table: pl.DataFrame) -> None:
+    """A class prior leans with the drift of its training part, which is no skill."""
+    drifting = pl.col("fold") * 0.02
+    prior = pl.col("model") == "class_prior"
+    moved = table.with_columns(
+        p_long=pl.when(prior).then(pl.col("p_long") + drifting).otherwise("p_long"),
+        p_short=pl.when(prior).then(pl.col("p_short") - drifting).otherwise("p_short"),
+    )
+    told = evaluated(moved)
+    assert told["models"]["class_prior"]["metrics"]["direction_ic"]["value"] is None
+    assert told["models"]["class_prior"]["metrics"]["direction_rank_ic"]["value"] is None
+    assert told["skill"]["class_prior"]["direction"]["t_hac"] is None
+    assert told["skill"]["class_prior"]["episodes"] == 0
+
+
+def test_a_score_that_speaks_up_seldom_says_on_how_many_occasions() -> None:
+    score = np.zeros((500, 3))
+    score[[230, 235, 350, 450]] = 1.0
+    sparse, _, _ = evaluated_returns(500, seed=1, score=score)
+    steady, _, _ = evaluated_returns(500, seed=1, score=np.ones((500, 3)) * np.resize([1.0, -1.0], 500)[:, None])
+    assert sparse["skill"]["ridge"]["episodes"] == 4
+    assert 55 <= steady["skill"]["ridge"]["episodes"] <= 60
+    assert sparse["skill"]["zero"]["episodes"] == 0
+
+
+def test_few_occasions_make_a_wide_interval_and_one_makes_none() -> None:
+    def width(score: Array) -> float | None:
+        ic = evaluated_returns(500, seed=1, score=score)[0]["models"]["ridge"]["metrics"]["ic"]
+        return None if ic["low"] is None else ic["high"] - ic["low"]
+
+    often, seldom, once = np.zeros((3, 500, 1))
+    often[205::10], seldom[[250, 350, 450]], once[350] = 1.0, 1.0, 1.0
+    assert width(once + np.zeros((500, 3))) is None
+    assert width(seldom + np.zeros((500, 3))) > 1.5 * width(often + np.zeros((500, 3)))
+
+
+def test_shares_do_not_leave_zero_to_one() -> None:
+    result, _, _ = evaluated_returns(60, seed=1)
+    for estimate in (result["models"]["ridge"]["metrics"][name] for name in ("directional_accuracy", "coverage")):
+        assert 0.0 <= estimate["low"] <= estimate["value"] <= estimate["high"] <= 1.0
 
 
 def test_the_horizon_reaches_blocks_lags_and_effective_rows(table: pl.DataFrame, result: Facts) -> None:
     longer = evaluate(table, kind="classification", roles=ROLES, horizon=80, rule=QUICK)
     rows = table.filter((pl.col("model") == "boosted") & (pl.col("fold") >= 3)).sort("time", "entity")
-    score, returns = (rows["p_long"] - rows["p_short"]).to_numpy(), rows["forward_return"].to_numpy()
-    t = ic_t(score, returns, np.arange(0, rows.height, 3), horizon=80)
+    whole = table.filter(pl.col("model") == "boosted").sort("time", "entity")
+    score = so_far((whole["p_long"] - whole["p_short"]).to_numpy().reshape(-1, 3))[240:].ravel()
+    t = ic_t(score, rows["forward_return"].to_numpy(), np.arange(0, rows.height, 3), horizon=80)
     assert longer["block_length"] >= 80.0
     assert longer["skill"]["boosted"]["direction"]["t_hac"] == pytest.approx(t)
     assert t != pytest.approx(result["skill"]["boosted"]["direction"]["t_hac"])
