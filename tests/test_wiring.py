@@ -10,6 +10,7 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
+from kedro.pipeline.node import Node
 from pydantic import BaseModel, RootModel
 
 from assay.datasets.files import AtomicFile
@@ -124,14 +125,22 @@ def test_layers_follow_one_another(everything: Pipeline, catalog: DataCatalog) -
 
 
 def asked_for(pipeline: Pipeline) -> dict[str, Any]:
-    """Parameters by path, with the type hint that the node gives them."""
-    found = {}
+    """Parameters by path, with the type hint that a node gives them; Kedro makes them what any node asks for."""
+    found: dict[str, Any] = {}
     for each in pipeline.nodes:
-        hints = list(each.func.__annotations__.values())
-        for name, hint in zip(each.inputs, hints, strict=False):
-            if name.startswith("params:"):
-                found[name.removeprefix("params:")] = hint
+        for name, hint in zip(each.inputs, hints(each), strict=True):
+            path = name.removeprefix("params:")
+            if name != path and not _forbids(found.get(path)):
+                found[path] = hint
     return found
+
+
+def hints(node: Node) -> list[object]:
+    """Type hints of a node's inputs in their order; Any for what goes into ``**``."""
+    known, names = node.func.__annotations__, node._inputs
+    if isinstance(names, dict):
+        return [known.get(argument, Any) for argument in names]
+    return list(known.values())[: len(node.inputs)]
 
 
 def leaves(block: dict[str, Any], prefix: str = "") -> Iterator[str]:
@@ -177,7 +186,7 @@ def test_every_parameter_asked_for_is_given(everything: Pipeline, context: Conte
 
 
 def test_registry_names_stages_and_workloads(pipelines: dict[str, Pipeline]) -> None:
-    assert set(pipelines) == {*STAGES, *(w.name for w in WORKLOADS), "__default__"}
+    assert set(pipelines) == {*STAGES, *(w.name for w in WORKLOADS), "__default__", "null_check"}
 
 
 def test_default_holds_only_what_runs_out_of_the_box(pipelines: dict[str, Pipeline]) -> None:

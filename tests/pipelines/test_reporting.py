@@ -18,6 +18,7 @@ from assay.pipelines.reporting import create_pipeline
 from assay.pipelines.reporting.nodes import evaluate, judge, summarise
 from assay.workloads import WORKLOADS
 
+MONEY = ("ledger", "backtest", "outer_trials", "significance")
 REPLAY = {"rows": 20, "timestamps": 10, "features_equal": True, "predictions_equal": True}
 PRIMARY = Primary(head="signal", model="m")
 WIDE = {"value": 0.03, "low": 0.01, "high": 0.05}
@@ -30,7 +31,8 @@ def audit(verdict: str) -> dict[str, Any]:
 def findings(seen: str = "2019-12-01T00:00:00+00:00") -> dict[str, Any]:
     performance = {"sharpe": {"value": 1.0, "low": 0.5, "high": 1.5}, "exposure": 0.4}
     performance["timing_sharpe"] = performance["sharpe"]
-    model = {"role": "model", "metrics": {"direction_ic": WIDE}, "versus": {}}
+    model = {"role": "model", "metrics": {"direction_ic": WIDE}, "versus": {"zero": {"direction_ic": WIDE | {"difference": 0.03}}}}
+    zero = {"role": "baseline", "metrics": {"direction_ic": {"value": 0.0, "low": -0.01, "high": 0.01}}, "versus": {}}
     evaluation = {
         "kind": "classification",
         "rows": 100,
@@ -39,13 +41,19 @@ def findings(seen: str = "2019-12-01T00:00:00+00:00") -> dict[str, Any]:
         "horizon": 1,
         "entities": 2,
         "metric_info": {"direction_ic": {"label": "IC", "better": "higher", "unit": "", "definition": ""}},
-        "models": {"m": model},
-        "skill": {"m": {"direction": {"ic": WIDE, "t_hac": 2.0}, "volatility": {}}},
+        "models": {"m": model, "zero": zero},
+        "skill": {"m": {"direction": {"ic": WIDE, "t_hac": 2.0}, "volatility": {}, "episodes": 50}},
     }
+    book = {"performance": performance, "episodes": 50}
+    contest = {"spa": {"p_consistent": 0.001, "models": 3}, "stepm": {"better": ["m"]}}
     fit = {"model": "m", "fold": 1, "what": "model", "last_time_seen": seen, "last_label_end": seen}
     return {
         "evaluation": evaluation,
-        "backtest": {name: {"performance": performance} for name in ("m", "buy and hold")},
+        "traded": True,
+        "backtest": dict.fromkeys(("m", "buy and hold"), book),
+        "significance": {"models": {"m": {"dsr": 0.99}}, "trials": {"configurations": 3}},
+        "seeds": {"model": "m", "ic": [0.02, 0.03, 0.04], "low": 0.02, "high": 0.04, "sd": 0.01},
+        "contest": contest,
         "fits": [fit | {"test_start": "2020-01-01T00:00:00+00:00"}],
         "label_manifest": {"threshold_seen": None},
     }
@@ -94,22 +102,21 @@ def test_every_contender_with_answers_is_evaluated_and_no_other() -> None:
         | {"receipts": (), "learning": {}}
     )
     rule = EvaluationRule(replications=50, common_from_fold=1)
-    found = evaluate(oos, plan.model_dump(mode="json"), rule)
+    bars = oos.filter(pl.col("model") == "ridge").select("entity", "time", close=100.0 + pl.col("y_true"))
+    found = evaluate(oos, bars, plan.model_dump(mode="json"), rule)
     assert {name: told["role"] for name, told in found["models"].items()} == {
         "ridge": "model",
         "stacking": "model",
         "zero": "baseline",
     }
     bounded = oos.with_columns(lower=pl.col("y_pred") - 1, upper=pl.col("y_pred") + 1)
-    assert evaluate(bounded, plan.model_dump(mode="json"), rule) == found
+    assert evaluate(bounded, bars, plan.model_dump(mode="json"), rule) == found
 
 
 def test_a_head_that_is_not_traded_has_no_books_and_is_reported_without() -> None:
     workload = replace(WORKLOADS[0], heads=(WORKLOADS[0].heads[0], replace(WORKLOADS[0].heads[1], traded=False)))
-    money = {f"{workload.name}.{workload.heads[1].name}.{noun}" for noun in ("ledger", "backtest", "outer_trials")}
-    assert books([workload]).all_outputs() == {
-        f"{workload.name}.{workload.heads[0].name}.{noun}" for noun in ("ledger", "backtest", "outer_trials")
-    }
+    money = {f"{workload.name}.{workload.heads[1].name}.{noun}" for noun in MONEY}
+    assert books([workload]).all_outputs() == {f"{workload.name}.{workload.heads[0].name}.{noun}" for noun in MONEY}
     report = create_pipeline([workload])
     assert not money & report.inputs()
     assert f"{workload.name}.{workload.heads[0].name}.backtest" in report.inputs()
@@ -119,7 +126,7 @@ def test_a_head_that_is_not_traded_has_no_books_and_is_reported_without() -> Non
 def test_a_head_that_takes_no_part_is_neither_evaluated_nor_audited() -> None:
     plan = {"head": "r", "kind": "regression", "roles": {}, "horizon": 2, "execution": {}, "feature_set_id": "f"}
     plan |= {"receipts": (), "learning": {}, "absent": "these data have no open interest"}
-    absent = evaluate(pl.DataFrame(), plan, EvaluationRule())
+    absent = evaluate(pl.DataFrame(), pl.DataFrame(), plan, EvaluationRule())
     assert absent == {"absent": "these data have no open interest"}
     [a7] = [test for test in judged(open_interest=absent)["audit"]["tests"] if test["id"] == "A7"]
     assert a7["outcome"] == "pass"

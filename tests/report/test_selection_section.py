@@ -148,7 +148,7 @@ def test_a_square_is_filled_where_chosen_and_stronger_where_ranked_better() -> N
     choices = [Choice("a", [0.0, None]), Choice("b", [1.0, 1.0])]
     for wide in (True, False):
         svg = choice_map(choices, [1, 2], wide=wide, slug="s")
-        filled = re.findall(r'<path [^>]*style="fill: var\(--accent\)(?:; opacity: ([\d.]+))?', svg)
+        filled = re.findall(r'<path [^>]*style="fill: var\(--accent\)(?:; fill-opacity: ([\d.]+))?', svg)
         assert [float(alpha or 1) for alpha in filled] == [1.0, 0.25, 0.25]
         assert svg.count("fill: var(--line)") == 1
         assert "The 2 features chosen most often over 2 folds; 1 of them in every fold, among them b" in svg

@@ -120,7 +120,7 @@ def test_skill_in_timing_beats_the_same_trades_and_luck_does_not() -> None:
 
 def test_a_lean_to_the_right_side_is_no_timing() -> None:
     """Always long on a rising market: the same trades at other times earn the same."""
-    market = bars(drift=0.002)
+    market = bars(drift=0.002).filter(entity="A")
     book, held = books(market, pl.lit(1.0))
     found = random_entries(book, held, drawn=drawn())
     own = performance(portfolio(book), bars_per_year=YEAR)["sharpe"]

@@ -72,15 +72,13 @@ def test_ties_share_their_rank() -> None:
     assert found.value == 1.0
 
 
-def test_a_book_that_rests_has_a_ratio_of_zero() -> None:
-    """It is best where the other loses, and not best where the other gains."""
-    noise = np.random.default_rng(5).standard_normal(40)
-    found = [
-        probability_of_backtest_overfitting(np.column_stack([np.zeros(40), noise, noise - shift]), blocks=4)
-        for shift in (-3.0, 3.0)
-    ]
-    assert found[0].value == 0.0
-    assert found[1].value > 0.0
+def test_a_book_that_rests_beats_those_that_lose_and_no_other() -> None:
+    rests, noise = np.zeros((40, 1)), np.random.default_rng(5).standard_normal((40, 2))
+    losing = probability_of_backtest_overfitting(np.hstack([rests, noise - 3]), blocks=4)
+    assert losing.logits == pytest.approx([np.log(3)] * 6)  # chosen in every split, and then the best of three
+    gaining = probability_of_backtest_overfitting(np.hstack([rests, noise + 3]), blocks=4)
+    others = probability_of_backtest_overfitting(noise + 3, blocks=4)
+    assert gaining.logits == pytest.approx(np.where(others.logits > 0, np.log(3), 0.0))  # one place up
 
 
 @pytest.mark.parametrize("constant", [0.1, 0.3, -0.7])

@@ -179,7 +179,7 @@ def _on_the_claim(case: Case) -> Reason:
     if not trials:
         warning = "Whoever changes it after seeing results must discount them: nothing here checks that."
         return _reason("Claim", f"{declared} {warning}")
-    claims, count = list(trials["claims"]), trials["configurations"]
-    ever = f"The ledger holds {count:,} configurations of this head; declared so far: {listed(claims) or case.model}."
+    claims, count = list(trials.get("claims", ())) or [case.model], trials["configurations"]
+    ever = f"The ledger holds {count:,} configurations of this head; declared so far: {listed(claims)}."
     changed = " A claim changed after seeing results says less." if len(claims) > 1 else ""
     return _reason("Claim", f"{declared} {ever}{changed}")

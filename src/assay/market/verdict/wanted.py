@@ -96,7 +96,7 @@ def _judge(case: Case, wanted: _Wanted) -> dict[str, Any]:
     if metric in TOSSED_BY_A_COIN:
         reached[COIN] = 0.5
     trivial = [name for name, value in reached.items() if _meets(value, level, info["better"])]
-    gain = _gain(evaluation, model, metric, naive)
+    gain = _gain(evaluation, model, metric, (*naive, VOLATILITY_ONLY.format(model)))
     coverage = _coverage(evaluation, model, metric)
     skilled = above_zero(gain.estimate) and (coverage is None or coverage >= rule.min_coverage)
     status = _status(met=_meets(found["value"], level, info["better"]), skilled=skilled, trivial=bool(trivial))

@@ -1,5 +1,6 @@
 """The canvas all figures share: one style, and SVG whose colours and fonts follow the page."""
 
+import hashlib
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -133,7 +134,7 @@ def _inline(svg: str, size: tuple[int, int], *, slug: str, label: str) -> Markup
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.DOTALL)
     body = body[body.index(">") + 1 :]
-    body = _compact(_own_ids(body, slug))
+    body = _unclipped(_compact(_own_ids(body, slug)))
     for colour, variable in _VARIABLES.items():
         body = body.replace(colour, f"var({variable})")
     head = Markup('<svg role="img" aria-label="{}" viewBox="0 0 {} {}" width="{}" height="{}">')
@@ -141,13 +142,35 @@ def _inline(svg: str, size: tuple[int, int], *, slug: str, label: str) -> Markup
 
 
 def _own_ids(body: str, slug: str) -> str:
-    used = set(re.findall(r'(?:href="|url\()#([^")]+)', body))
+    """Short ids that no other drawing of the page has: thousands of points name theirs."""
+    own = hashlib.sha256(slug.encode()).hexdigest()[:8]
+    used = dict.fromkeys(re.findall(r'(?:href="|url\()#([^")]+)', body))
+    names = {name: f"i{own}-{place}" for place, name in enumerate(used)}
 
     def rename(match: re.Match[str]) -> str:
-        return f' id="{slug}-{match[1]}"' if match[1] in used else ""
+        return f' id="{names[match[1]]}"' if match[1] in names else ""
 
     body = re.sub(r' id="([^"]*)"', rename, body)
-    return re.sub(r'(?:xlink:)?(href="|url\()#', rf"\1#{slug}-", body)
+    return re.sub(r'(?:xlink:)?(href="|url\()#([^")]+)', lambda found: f"{found[1]}#{names[found[2]]}", body)
+
+
+def _unclipped(body: str) -> str:
+    """Leave the clipping out where it cuts nothing: most paths lie inside their axes."""
+    frames = {
+        name: [float(side) for side in sides]
+        for name, *sides in re.findall(
+            r'<clipPath id="([^"]+)">\s*<rect x="([^"]+)" y="([^"]+)" width="([^"]+)" height="([^"]+)"', body
+        )
+    }
+
+    def inside(match: re.Match[str]) -> str:
+        left, top, width, height = frames[match[3]]
+        points = [float(number) for number in re.findall(r"-?\d+\.?\d*", match[1])]
+        across, down = points[::2], points[1::2]
+        fits = left <= min(across) and max(across) <= left + width and top <= min(down) and max(down) <= top + height
+        return f'<path d="{match[1]}"{match[2]}' if fits else match[0]
+
+    return re.sub(r'<path d="([^"]+)"([^>]*?) clip-path="url\(#([^)]+)\)"', inside, body)
 
 
 def _compact(body: str) -> str:
