@@ -128,7 +128,7 @@ def asked_for(pipeline: Pipeline) -> dict[str, Any]:
     """Parameters by path, with the type hint that a node gives them; Kedro makes them what any node asks for."""
     found: dict[str, Any] = {}
     for each in pipeline.nodes:
-        for name, hint in zip(each.inputs, hints(each), strict=True):
+        for name, hint in zip(each.inputs, hints(each), strict=False):
             path = name.removeprefix("params:")
             if name != path and not _forbids(found.get(path)):
                 found[path] = hint
@@ -136,11 +136,11 @@ def asked_for(pipeline: Pipeline) -> dict[str, Any]:
 
 
 def hints(node: Node) -> list[object]:
-    """Type hints of a node's inputs in their order; Any for what goes into ``**``."""
+    """Type hints of a node's inputs in their order, as far as they have one; Any for what goes into ``**``."""
     known, names = node.func.__annotations__, node._inputs
     if isinstance(names, dict):
         return [known.get(argument, Any) for argument in names]
-    return list(known.values())[: len(node.inputs)]
+    return list(known.values())
 
 
 def leaves(block: dict[str, Any], prefix: str = "") -> Iterator[str]:

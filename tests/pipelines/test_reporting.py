@@ -31,7 +31,8 @@ def audit(verdict: str) -> dict[str, Any]:
 def findings(seen: str = "2019-12-01T00:00:00+00:00") -> dict[str, Any]:
     performance = {"sharpe": {"value": 1.0, "low": 0.5, "high": 1.5}, "exposure": 0.4}
     performance["timing_sharpe"] = performance["sharpe"]
-    model = {"role": "model", "metrics": {"direction_ic": WIDE}, "versus": {"zero": {"direction_ic": WIDE | {"difference": 0.03}}}}
+    lead = {"direction_ic": WIDE | {"difference": 0.03}}
+    model = {"role": "model", "metrics": {"direction_ic": WIDE}, "versus": {"zero": lead}}
     zero = {"role": "baseline", "metrics": {"direction_ic": {"value": 0.0, "low": -0.01, "high": 0.01}}, "versus": {}}
     evaluation = {
         "kind": "classification",

@@ -233,7 +233,7 @@ def test_a_head_with_nothing_but_one_model_makes_a_page(change: Callable[..., Re
         calibration={**head.calibration, "models": {}},
         explanation={"models": {}, "left_out": {}},
         shap_sample=[],
-        contest={**head.contest, **dict.fromkeys(("models", "pesaran_timmermann"), {}), "pairs": [], "spa": None}
+        contest={**head.contest, **{key: {} for key in ("models", "pesaran_timmermann")}, "pairs": [], "spa": None}
         | {"accuracy_of_forecast": {"models": {}}},
         significance={**head.significance, "models": {name: head.significance["models"][name]}},
     )

@@ -115,9 +115,11 @@ def test_nothing_of_a_fold_or_later_tells_in_its_choice(fold: int) -> None:
     market, table, rule = bars(), predictions(), policy()
     begin = START + HOUR * (BARS * (fold - 1) // FOLDS)
     later = pl.col("time") >= begin
-    other_bars = market.with_columns(pl.when(later).then(bars(9)["close"]).otherwise("close").alias("close"))
+    # A leap at the first bar of the fold would turn every score that reads it.
+    leaps = [pl.when(later).then(bars(9)["close"] * by).otherwise("close").alias("close") for by in (9.0, 1 / 9)]
     turned = table.with_columns(y_pred=pl.when(later).then(-pl.col("y_pred")).otherwise("y_pred").cast(pl.Int8))
-    assert choices(book(market, table, rule))[:fold] == choices(book(other_bars, turned, rule))[:fold]
+    expected = choices(book(market, table, rule))[:fold]
+    assert [choices(book(market.with_columns(leap), turned, rule))[:fold] for leap in leaps] == [expected] * 2
 
 
 def test_what_came_before_a_fold_tells_in_its_choice() -> None:

@@ -68,6 +68,7 @@ def test_rules_that_could_not_be_asked_count_for_nothing() -> None:
     [
         (0, 0.05, True, "below the level of 5%"),
         (5, 0.05, None, "in keeping with the level of 5%"),
+        (8, 0.05, None, "in keeping with the level of 5%"),
         (20, 0.05, False, "ABOVE the level of 5%"),
         (20, 0.2, None, "in keeping with the level of 20%"),
     ],

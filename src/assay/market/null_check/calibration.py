@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from assay.market.evaluation import EvaluationRule
 from assay.market.null_check.tasks import PLANTED
@@ -14,7 +14,6 @@ from assay.market.verdict import Level, VerdictRule
 
 Record = Mapping[str, Any]
 Document = dict[str, Any]
-Count = Literal["runs", "failed"]
 
 EVIDENCE = "evidence"
 CONFIDENCE = 0.95
@@ -120,7 +119,7 @@ def _said(total: Document, level: float) -> str:
     what = {
         True: f"That is below the level of {level:.0%}.",
         False: f"That is ABOVE the level of {level:.0%}: the rules say evidence too often.",
-        None: f"That is in keeping with the level of {level:.0%}, and more runs would tell it from more.",
+        None: f"That is in keeping with the level of {level:.0%}; the interval still reaches above it.",
     }[_holds(total["evidence"], level)]
     return f"{found}{alarms}. {what}"
 

@@ -8,6 +8,7 @@ from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
+from functools import cache
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
@@ -90,19 +91,20 @@ def repeat(setup: Setup, journal: Runs, *, track: Track = silent) -> list[Record
 
 def key_of(setup: Setup) -> str:
     """Everything that a run depends on but its number: the same key means the same record."""
-    from assay.pipeline_registry import STAGES
+    planted = setup.rule.planted.model_dump(exclude={"runs", "ic"})
+    tables = [setup.own[name] for name in ("panel", "features")]
+    parts = (setup.workload, setup.rule.seed, planted, setup.check, setup.block, content_hash(*tables))
+    return digest([*parts, _code(setup.workload)])
+
+
+@cache
+def _code(workload: str) -> str:
+    """Hash of all code that a run of a workload goes through, as it was when this process began to repeat it."""
+    from assay.pipeline_registry import ASIDE, STAGES
 
     code = Code(Path(assay.__file__).parent)
     code.read()
-    rule = setup.rule.model_copy(update={"runs": 1, "processes": 1, "workloads": {}})
-    planted = rule.planted.model_dump(exclude={"runs", "ic"})
-    tables = [setup.own[name] for name in ("panel", "features")]
-    return digest(
-        [
-            *(setup.workload, rule.seed, planted, setup.check, setup.block, content_hash(*tables)),
-            *(code.hash(setup.workload, stage) for stage in (*STAGES, "null_check")),
-        ]
-    )
+    return digest([code.hash(workload, stage) for stage in (*STAGES, *ASIDE)])
 
 
 def _place(task: Task) -> tuple[str, int]:

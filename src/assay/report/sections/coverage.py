@@ -133,7 +133,7 @@ def _covered(found: Found) -> Cell:
 
 
 def _parts(name: str, found: Found) -> Table:
-    columns = [Column("Part", mark="text"), Column("", mark="text"), Column("Rows"), Column("Coverage")]
+    columns = [Column("Part", mark="text"), Column("By", mark="text"), Column("Rows"), Column("Coverage")]
     kinds = {"volatility": "by_volatility", "entity": "by_entity", "month": "by_month"}
     rows = [
         [Cell(str(one["name"]), mark="text"), Cell(kind, mark="text quiet"), Cell(quantity(one["rows"])), _covered(one)]

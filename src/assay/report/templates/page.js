@@ -30,6 +30,13 @@
   addEventListener("scroll", hide, { passive: true });
   addEventListener("keydown", function (event) { if (event.key === "Escape") hide(); });
 
+  var closed = [];
+  addEventListener("beforeprint", function () {
+    closed = Array.from(document.querySelectorAll("details:not([open])"));
+    closed.forEach(function (drawer) { drawer.open = true; });
+  });
+  addEventListener("afterprint", function () { closed.forEach(function (drawer) { drawer.open = false; }); });
+
   var links = {};
   document.querySelectorAll("nav a").forEach(function (link) { links[link.hash.slice(1)] = link; });
   var seen = new IntersectionObserver(function (entries) {
