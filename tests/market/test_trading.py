@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assay.market.backtest import Limits, Policy, bars_per_year, performance, portfolio
+from assay.market.backtest import Limits, Policy, bars_per_year, benchmarks, performance, portfolio
 from assay.market.costs import Costs, Funding
 from assay.market.execution import Execution
 from assay.market.plan import Learning, Plan
@@ -165,6 +165,27 @@ def test_the_band_surrounds_the_end_of_the_curve(bars: pl.DataFrame, oos: pl.Dat
     assert curve["low"][-1] < curve["equity"][-1] < curve["high"][-1]
     other = rule().model_copy(update={"seed": 1})
     assert told(bars, ledger, other)["models"]["one"]["curve"]["low"] != curve["low"]
+
+
+def test_random_entries_are_drawn_with_the_seed_of_the_rule(
+    bars: pl.DataFrame, oos: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmarks, "ENTRIES", 20)
+    ledger = books(bars, oos)
+    other = rule().model_copy(update={"seed": 1})
+    first, again, others = (told(bars, ledger, by)["models"]["one"]["random"] for by in (rule(), rule(), other))
+    assert first == again
+    assert first["sharpe"] != others["sharpe"]
+
+
+def test_blocks_of_the_intervals_are_as_long_as_positions_are_held(bars: pl.DataFrame, oos: pl.DataFrame) -> None:
+    ledger = books(bars, oos)
+    short, long = (
+        measure(bars, ledger, plan(horizon=horizon), rule=rule(), settlements=None)["models"]["one"]["performance"]
+        for horizon in (HORIZON, 30)
+    )
+    assert short["sharpe"]["value"] == long["sharpe"]["value"]
+    assert short["sharpe"]["low"] != long["sharpe"]["low"]
 
 
 def test_the_sizing_of_the_policy_is_traded_and_told(bars: pl.DataFrame, oos: pl.DataFrame) -> None:

@@ -132,7 +132,7 @@ class Results:
             self.ran.append(task)
             record = {"kind": task.name, "number": task.number, "seed": task.seed}
             failed = {"failed": "DataError: no"} if task.kind in self.failing else {"level": "weak"}
-            yield record | {"rules": {}, "rows": 9, "seconds": 1.0} | failed
+            yield record | {"rules": {}, "ic": {"value": 0.1}, "rows": 9, "seconds": 1.0} | failed
 
 
 def test_runs_that_were_done_are_not_done_again(setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

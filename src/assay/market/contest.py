@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assay.market.evaluation.contenders import Field, field_of
+from assay.market.evaluation.contenders import Lineup, lineup_of
 from assay.market.evaluation.rule import EvaluationRule
 from assay.market.metrics import Forecasts
 from assay.market.metrics.forecasts import Array
@@ -84,27 +84,27 @@ def contest(oos: pl.DataFrame, *, roles: Mapping[str, str], horizon: int, rule: 
         DataError: Probabilities that are none, missing forecasts, or no labelled rows.
     """
     classes = PROBABILITIES[0] in oos.columns
-    field = field_of(oos, kind="classification" if classes else "regression", roles=roles, horizon=horizon, rule=rule)
-    names = [name for name in roles if _varies(field.common(name))]
+    lineup = lineup_of(oos, kind="classification" if classes else "regression", roles=roles, horizon=horizon, rule=rule)
+    names = [name for name in roles if _varies(lineup.common(name))]
     document = {
         "loss": DIRECTION_LOSS,
         "reference": NO_DIRECTION,
-        "rows": field.frame.height,
-        "timestamps": field.timestamps,
+        "rows": lineup.frame.height,
+        "timestamps": lineup.timestamps,
         "level": SET_LEVEL,
-        "pesaran_timmermann": {name: _signs(field, name) for name in names},
+        "pesaran_timmermann": {name: _signs(lineup, name) for name in names},
     }
-    if not names or field.timestamps < FEWEST:
-        return document | _nothing(field, names)
-    drawn, other = (_resampled(field, names, loss) for loss in (_direction_loss, _own_loss))
+    if not names or lineup.timestamps < FEWEST:
+        return document | _nothing(lineup, names)
+    drawn, other = (_resampled(lineup, names, loss) for loss in (_direction_loss, _own_loss))
     ranked, superior = _ranked(drawn, names), _superior(drawn, names)
     return document | {
         "block": drawn.block,
         "models": ranked,
         **superior,
-        "pairs": _pairs(field, names, drawn),
+        "pairs": _pairs(lineup, names, drawn),
         "accuracy_of_forecast": {
-            "loss": ACCURACY_LOSS[field.kind],
+            "loss": ACCURACY_LOSS[lineup.kind],
             "block": other.block,
             "models": _ranked(other, names),
         },
@@ -112,15 +112,15 @@ def contest(oos: pl.DataFrame, *, roles: Mapping[str, str], horizon: int, rule: 
     }
 
 
-def _nothing(field: Field, names: Sequence[str]) -> dict[str, Any]:
-    few = f"There are {field.timestamps} timestamps, and a contest takes {FEWEST}."
+def _nothing(lineup: Lineup, names: Sequence[str]) -> dict[str, Any]:
+    few = f"There are {lineup.timestamps} timestamps, and a contest takes {FEWEST}."
     return {
         "block": None,
         "models": {},
         "spa": None,
         "stepm": {"level": FAMILY_LEVEL, "better": []},
         "pairs": [],
-        "accuracy_of_forecast": {"loss": ACCURACY_LOSS[field.kind], "block": None, "models": {}},
+        "accuracy_of_forecast": {"loss": ACCURACY_LOSS[lineup.kind], "block": None, "models": {}},
         "said": few if names else "No model has a score that varies, so there is nothing to compare.",
     }
 
@@ -142,11 +142,11 @@ def _standardised(values: Array) -> Array:
     return np.asarray((values - values.mean()) / values.std())
 
 
-def _resampled(field: Field, names: Sequence[str], loss: Callable[[Forecasts], Array]) -> LossResamples:
+def _resampled(lineup: Lineup, names: Sequence[str], loss: Callable[[Forecasts], Array]) -> LossResamples:
     """Losses summed over each timestamp, in units of the mean number of rows, so that their mean is that over rows."""
-    per_row = field.timestamps / field.frame.height
-    columns = [np.add.reduceat(loss(field.common(name)), field.starts) * per_row for name in names]
-    return resample_losses(np.column_stack(columns), rule=field.rule, horizon=field.horizon)
+    per_row = lineup.timestamps / lineup.frame.height
+    columns = [np.add.reduceat(loss(lineup.common(name)), lineup.starts) * per_row for name in names]
+    return resample_losses(np.column_stack(columns), rule=lineup.rule, horizon=lineup.horizon)
 
 
 def _ranked(drawn: LossResamples, names: Sequence[str]) -> dict[str, Any]:
@@ -166,13 +166,13 @@ def _superior(drawn: LossResamples, names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _pairs(field: Field, names: Sequence[str], drawn: LossResamples) -> list[dict[str, Any]]:
+def _pairs(lineup: Lineup, names: Sequence[str], drawn: LossResamples) -> list[dict[str, Any]]:
     """Every model against every rival; a baseline is a rival only."""
-    difference, low, high = loss_differences(drawn, confidence=field.rule.confidence)
+    difference, low, high = loss_differences(drawn, confidence=lineup.rule.confidence)
     found = []
     for i, j in permutations(range(len(names)), 2):
-        if field.contenders[names[i]].role == "model":
-            test = diebold_mariano(drawn.losses[:, i], drawn.losses[:, j], horizon=field.horizon)
+        if lineup.contenders[names[i]].role == "model":
+            test = diebold_mariano(drawn.losses[:, i], drawn.losses[:, j], horizon=lineup.horizon)
             ends = {"value": float(difference[i, j]), "low": float(low[i, j]), "high": float(high[i, j])}
             told = {"difference": ends, "dm": test.statistic, "p": test.p, "said": _pair_said(ends)}
             found.append({"model": names[i], "rival": names[j], **told})
@@ -185,10 +185,10 @@ def _pair_said(difference: Mapping[str, float]) -> str:
     return "better than the rival" if difference["high"] < 0.0 else "worse than the rival"
 
 
-def _signs(field: Field, name: str) -> dict[str, Any]:
-    rows = field.common(name)
+def _signs(lineup: Lineup, name: str) -> dict[str, Any]:
+    rows = lineup.common(name)
     plain = pesaran_timmermann(rows.score, rows.returns)
-    aware = pesaran_timmermann_overlapping(rows.score, rows.returns, field.starts, horizon=field.horizon)
+    aware = pesaran_timmermann_overlapping(rows.score, rows.returns, lineup.starts, horizon=lineup.horizon)
     return {
         "statistic": plain.statistic,
         "p": plain.p,

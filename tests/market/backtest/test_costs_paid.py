@@ -115,6 +115,8 @@ def test_impact_that_nobody_can_price_is_an_error(trade: SimpleNamespace) -> Non
         run_ledger(silent, later, setup=s, settlements=None)
     with pytest.raises(DataError, match="no volume, so impact cannot be priced"):
         run_ledger(bars.drop("volume"), later, setup=s, settlements=None)
+    small = trade.setup(costs=costs(impact=1))
+    assert run_ledger(bars.drop("volume"), later, setup=small, settlements=None)["impact"].sum() == 0
 
 
 @pytest.mark.parametrize(

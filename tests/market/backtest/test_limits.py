@@ -54,6 +54,17 @@ def test_the_whole_book_has_a_limit_over_longs_and_shorts(trade: SimpleNamespace
     assert dict(by_entity.iter_rows()) == pytest.approx({"E0": 0.4, "E1": 0.2})  # scaled alike
 
 
+def test_the_limit_of_the_book_counts_positions_within_theirs(trade: SimpleNamespace) -> None:
+    bars = trade.market(lengths=(40, 40)).with_columns(close=pl.col("close").first().over("entity"))
+    weight = pl.when(pl.col("entity") == "E0").then(3.0).otherwise(0.2)
+    decisions = bars.select("entity", "time", weight=weight)
+    limits = Limits(max_position=0.5, max_gross=0.35)
+    ledger = run_ledger(bars, decisions, setup=trade.setup(limits=limits), settlements=None)
+    assert dict(ledger.group_by("entity").agg(pl.col("position").max()).iter_rows()) == pytest.approx(
+        {"E0": 0.5, "E1": 0.2}
+    )
+
+
 def test_an_entity_without_a_bar_keeps_its_room(trade: SimpleNamespace) -> None:
     """E1 has a bar every second hour; in between E0 gets what E1 leaves."""
     bars = trade.market(lengths=(40, 40)).with_columns(close=pl.col("close").first().over("entity"))
@@ -104,6 +115,14 @@ def test_positions_are_whole_lots_towards_zero(trade: SimpleNamespace, lot: Any)
     assert lots.to_list() == pytest.approx(lots.round().to_list(), abs=1e-6)
     assert lots.to_list() == pytest.approx(np.trunc(wanted.to_numpy() * (1 + 1e-9)).tolist(), abs=1e-6)
     assert (lots.abs() > 0.5).any()
+
+
+def test_rounding_of_numbers_costs_no_lot(trade: SimpleNamespace) -> None:
+    assert 0.3 / 0.1 < 3
+    bars = trade.market(lengths=(30,)).with_columns(close=pl.lit(1.0))
+    decisions = bars.select("entity", "time", weight=pl.lit(0.3))
+    s = trade.setup(horizon=1, limits=Limits(lot=0.1), capital=1.0)
+    assert largest(run_ledger(bars, decisions, setup=s, settlements=None)) == pytest.approx(0.3)
 
 
 def test_a_larger_capital_rounds_less(trade: SimpleNamespace) -> None:

@@ -200,6 +200,28 @@ def test_a_resting_exit_is_filled_at_its_own_price_and_not_netted(trade: SimpleN
     assert ledger["turnover"][13] == pytest.approx(leave / entry / 2 + 1 / 2)
 
 
+def test_an_exit_at_the_price_of_its_row_is_netted(trade: SimpleNamespace) -> None:
+    bars = trade.market(lengths=(30,))
+    exits = {
+        "exit": pl.col("time") + 2 * HOUR,
+        "exit_return": pl.col("close").shift(-2) / pl.col("close").shift(-1) - 1,
+    }
+    decisions = bars.select("entity", "time", weight=pl.lit(1.0), **exits)
+    s = trade.setup(horizon=4, holding="label_end")
+    ledger = run_ledger(bars, decisions, setup=s, settlements=None)
+    plain = run_ledger(bars, decisions.drop("exit_return"), setup=s, settlements=None)
+    assert ledger["turnover"].to_list() == pytest.approx(plain["turnover"].to_list(), abs=1e-12)
+    assert ledger["turnover"][15] < 0.05  # what leaves is bought again
+
+
+def test_an_exit_beyond_the_data_is_made_with_them(trade: SimpleNamespace) -> None:
+    bars = trade.market(lengths=(30, 30))
+    decisions = bars.select("entity", "time", weight=pl.lit(1.0), exit=pl.col("time") + 30 * HOUR, exit_return=0.5)
+    free, ends = trade.setup(horizon=50), trade.setup(horizon=50, holding="label_end")
+    ledger = run_ledger(bars, decisions, setup=ends, settlements=None)
+    assert ledger.equals(run_ledger(bars, decisions, setup=free, settlements=None))
+
+
 def test_decisions_that_cannot_be_booked_are_errors(trade: SimpleNamespace) -> None:
     bars, s = trade.market(), trade.setup()
     good = trade.random_decisions(bars, 0)

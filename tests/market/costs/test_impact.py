@@ -56,6 +56,7 @@ def test_a_flagged_jump_is_no_volatility() -> None:
     split = table.with_columns(close=pl.when(row >= 70).then(pl.col("close") / 10).otherwise("close"), jump=row == 70)
     plain, flagged = liquidity(table)["sigma"], liquidity(split)["sigma"]
     assert flagged[149] == pytest.approx(plain[149], rel=0.05)
+    assert flagged[70] == flagged[69]
     assert liquidity(split.with_columns(jump=False))["sigma"][149] > 5 * plain[149]
 
 

@@ -356,6 +356,15 @@ def test_few_occasions_make_a_wide_interval_and_one_makes_none() -> None:
     assert width(seldom + np.zeros((500, 3))) > 1.5 * width(often + np.zeros((500, 3)))
 
 
+def test_a_rival_that_says_nothing_takes_no_interval_away() -> None:
+    result, _, _ = evaluated_returns(500, seed=1)
+    mine, gain = (result["models"]["ridge"][part] for part in ("metrics", "versus"))
+    assert result["models"]["zero"]["metrics"]["r2_vs_zero"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    for key, end in (("difference", "value"), ("low", "low"), ("high", "high")):
+        assert gain["zero"]["r2_vs_zero"][key] == pytest.approx(mine["r2_vs_zero"][end])
+    assert gain["zero"]["ic"]["low"] is None
+
+
 def test_shares_do_not_leave_zero_to_one() -> None:
     result, _, _ = evaluated_returns(60, seed=1)
     for estimate in (result["models"]["ridge"]["metrics"][name] for name in ("directional_accuracy", "coverage")):

@@ -197,7 +197,7 @@ def test_a_metric_knows_which_sums_it_reads(classes: ClassForecasts) -> None:
 
 def test_metrics_of_direction_rest_on_what_was_called_or_scored() -> None:
     by_kind = {kind: {name for name, m in found.items() if m.about_direction} for kind, found in METRICS.items()}
-    assert by_kind["regression"] == {"ic", "rank_ic", "directional_accuracy", "coverage", "r2", "r2_vs_zero"}
+    assert by_kind["regression"] == {"ic", "rank_ic", "directional_accuracy", "coverage", "r2_vs_zero"}
     assert {"direction_ic", "directional_accuracy_on_moves"} < by_kind["classification"]
     assert "log_loss" not in by_kind["classification"]
 

@@ -17,8 +17,11 @@ from assay.market.verdict import VerdictRule
 BACKTEST = BacktestRule(costs=Costs(fee_bp=1.0, half_spread_bp=1.0))
 
 
+RAN: dict[str, Any] = {"rules": {}, "rows": 100, "seconds": 2.0}
+
+
 def record(level: str = "no evidence", kind: str = "shift", **changed: Any) -> dict[str, Any]:
-    return {"kind": kind, "number": 0, "seed": 1, "level": level, "rules": {}, "rows": 100, "seconds": 2.0} | changed
+    return {"kind": kind, "number": 0, "seed": 1, "level": level, "ic": {"value": 0.01}} | RAN | changed
 
 
 @pytest.mark.parametrize(("hits", "runs"), [(0, 20), (1, 20), (16, 200), (199, 200), (200, 200)])
@@ -48,12 +51,18 @@ def test_runs_are_counted_by_kind_and_level() -> None:
 
 
 def test_planted_runs_are_power_and_no_false_alarm() -> None:
-    planted = [record("evidence", "planted 0.1", rows=9_000), record("weak", "planted 0.05")]
+    planted = [
+        record("evidence", "planted 0.1", rows=9_000, ic={"value": 0.08}),
+        record("weak", "planted 0.05", ic={"value": None}),
+    ]
     found = calibration([record(), *planted], level=0.05)
     assert found["total"]["evidence"]["value"] == 0.0
     assert found["power"]["kinds"]["planted 0.1"]["evidence"]["value"] == 1.0
     assert found["power"]["kinds"]["planted 0.1"]["rows"] == 9_000
-    assert "0.05: 0 of 1 (0.0%" in found["power"]["said"]
+    assert found["power"]["kinds"]["planted 0.1"]["ic"] == 0.08
+    assert "of strength 0.05 in 0 of 1 (0.0%" in found["power"]["said"]
+    assert "an IC of 0.080 in the median" in found["power"]["said"]
+    assert "an IC of none" in found["power"]["said"]
     assert calibration([record()], level=0.05)["power"] is None
 
 

@@ -117,6 +117,24 @@ def test_the_smallest_gain_in_errors_decides_and_not_the_largest_as_it_is() -> N
     assert (step_m(drawn), step_m(drawn, studentise=False)) == ([0], [])
 
 
+def test_a_quiet_model_is_found_once_the_loud_one_is_out() -> None:
+    random = np.random.default_rng(4)
+    values = random.standard_normal((TIMESTAMPS, 3)) * np.array([5.0, 0.1, 0.1]) - np.array([2.0, 0.05, 0.0])
+    assert step_m(textbook(values), studentise=False) == [0, 1]
+    assert step_m(textbook(values[:, [0, 2]]), studentise=False) == [0]
+    steps = StepM(np.zeros(TIMESTAMPS), values, size=0.05, block_size=BLOCK, reps=RULE.replications)
+    steps.spa.bootstrap = SameResamples(steps.spa._loss_diff)
+    steps.compute()
+    assert steps.superior_models == [0, 1]
+
+
+def test_a_looser_level_finds_more() -> None:
+    values = np.random.default_rng(0).standard_normal((400, 1))
+    drawn = resample_losses(values - values.mean() - 0.06, rule=RULE, block=1.0)  # about 1.2 standard errors
+    assert 0.05 < superior_predictive_ability(drawn).consistent < 0.2
+    assert (step_m(drawn), step_m(drawn, level=0.3)) == ([], [0])
+
+
 def test_a_clearly_worse_model_does_not_hide_a_better_one() -> None:
     random = np.random.default_rng(2)
     shared = random.standard_normal((300, 1))
@@ -201,6 +219,8 @@ def test_blocks_and_resamples_follow_the_rule() -> None:
     assert asked.block > 1.5  # losses remember
     assert resample_losses(values, rule=RULE, horizon=40).block == 40.0
     assert resample_losses(values, rule=RULE, horizon=4, block=6.0).block == 6.0
+    assert asked.error_block == 2 * asked.block
+    assert resample_losses(values, rule=RULE, horizon=40).error_block == TIMESTAMPS / 4
     assert asked.drawn.shape == (300, 6)
     again, other = resample_losses(values, rule=RULE), resample_losses(values, rule=BootstrapRule(seed=6))
     assert np.array_equal(asked.drawn, again.drawn)

@@ -155,7 +155,7 @@ def test_every_claim_ever_made_is_told(configure: Made, make_ledger: Made) -> No
     told = deflate(records, ledger, horizon=1)["trials"]
     assert told["claims"] == ["one", "two"]
     assert told["configurations"] == 2
-    assert "declared primary so far: one, two" in told["said"]
+    assert "Declared primary so far: one, two." in told["said"]
 
 
 def test_variants_of_one_idea_do_not_lower_the_hurdle(make_ledger: Made, make_noise: Made) -> None:

@@ -107,14 +107,32 @@ def test_an_ensemble_without_one_of_its_members_is_another(configure: Configure,
         ({"learning": learning(profiles={"quick": {"tuning": {"processes": 4}}})}, {}),
         ({"learning": learning(profiles={"quick": {}, "full": {"tuning": {"trials": 100}}})}, {}),
         ({"learning": learning(profile="fast", profiles={"fast": {}})}, {}),
+        ({"learning": learning(seeds=7)}, {}),
         ({}, {"primary": Primary(head="signal", model="two")}),
     ],
-    ids=["tuned values", "threads", "how it is judged", "processes", "other profiles", "name of the profile", "claim"],
+    ids=[
+        "tuned values",
+        "threads",
+        "how it is judged",
+        "processes",
+        "other profiles",
+        "name of the profile",
+        "refits",
+        "claim",
+    ],
 )
 def test_what_changes_no_choice_makes_no_other_configuration(
     configure: Configure, make_plan: Callable[..., Any], plan: dict[str, Any], changed: dict[str, Any]
 ) -> None:
     assert changed_by(configure, make_plan(**plan), **changed) == set()
+
+
+def test_how_a_calibration_is_judged_makes_no_other_configuration(configure: Configure) -> None:
+    first, other, fitted = (
+        configure(rules=rules() | {"calibration": CalibrationRule.model_validate(changed)})["one"]["configuration"]
+        for changed in ({}, {"replications": 60, "confidence": 0.8}, {"method": "isotonic"})
+    )
+    assert first == other != fitted
 
 
 def test_the_claim_and_the_roles_are_told(configure: Configure, make_plan: Callable[..., Any]) -> None:

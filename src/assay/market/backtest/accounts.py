@@ -61,10 +61,8 @@ def keep_accounts(tape: Tape, book: Book, *, setup: BacktestSetup, settlements: 
 
 
 def _elapsed(tape: Tape) -> Floats:
-    """Microseconds since the bar before; 0 at the first of an entity."""
-    elapsed = np.diff(tape.times, prepend=0).astype(np.float64)
-    elapsed[tape.first] = 0.0
-    return elapsed
+    """Microseconds since the bar before; without meaning at the first of an entity, which nothing is held into."""
+    return np.diff(tape.times, prepend=0).astype(np.float64)
 
 
 def _impact(tape: Tape, turnover: Floats, setup: BacktestSetup) -> Floats:

@@ -46,7 +46,7 @@ def scale_of(tape: Tape, planned: Floats, limits: Limits, delay: int) -> Floats:
         delay: Bars from the decision to the fill.
 
     Returns:
-        Factor above 0 and at most 1 by row of the fill.
+        Factor from 0 to 1 by row of the fill; without meaning before the first fill of an entity.
     """
     size = np.abs(planned)
     most = limits.max_position or np.inf
@@ -55,7 +55,6 @@ def scale_of(tape: Tape, planned: Floats, limits: Limits, delay: int) -> Floats:
         scale *= _of_the_book(tape, size * scale, limits.max_gross * len(tape.first))
     fills = np.ones(len(scale))
     fills[delay:] = scale[: len(scale) - delay]
-    fills[(np.arange(len(scale)) - tape.by_row(tape.first)) < delay] = 1.0
     return fills
 
 

@@ -36,7 +36,7 @@ def liquidity(bars: pl.DataFrame) -> pl.DataFrame:
             found=bars.columns,
             do="set costs.impact to null",
         )
-    move = pl.col("close").log().diff().over("entity")
+    move = pl.col("close").log().diff()
     calm = pl.when(~pl.col("jump")).then(move) if "jump" in bars.columns else move
     worth = pl.col("volume") * pl.col("close")
     notional = pl.coalesce("quote_volume", worth) if "quote_volume" in bars.columns else worth

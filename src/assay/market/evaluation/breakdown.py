@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.market.evaluation.contenders import Field, Index
+from assay.market.evaluation.contenders import Index, Lineup
 from assay.market.evaluation.regimes import Groups
 from assay.market.evaluation.resampling import Estimate
 from assay.market.metrics.forecasts import Array, Mask
@@ -38,11 +38,11 @@ class _Figure:
     limits: tuple[float, float]
 
 
-def breakdown(field: Field, name: str, groups: Groups, *, block: float) -> dict[str, list[dict[str, Any]]]:
+def breakdown(lineup: Lineup, name: str, groups: Groups, *, block: float) -> dict[str, list[dict[str, Any]]]:
     """Direction IC and directional accuracy of one model in each group of rows.
 
     Args:
-        field: The contenders.
+        lineup: The contenders.
         name: The model.
         groups: By kind of regime, the common rows of each group.
         block: Mean block length in timestamps.
@@ -51,12 +51,12 @@ def breakdown(field: Field, name: str, groups: Groups, *, block: float) -> dict[
         By kind of regime ``name, rows, timestamps, ic, accuracy`` of each group; an estimate has no interval where
         fewer than two blocks carry it, and no value where it is undefined.
     """
-    rows = field.common(name)
+    rows = lineup.common(name)
     called = rows.side != 0
     scored = _Scored(rows.centred, rows.returns, called, called & (rows.side == np.sign(rows.returns)))
-    time = np.repeat(np.arange(field.timestamps), field.per_timestamp)
+    time = np.repeat(np.arange(lineup.timestamps), lineup.per_timestamp)
     return {
-        kind: [_group(label, _rows(scored, mask), time[mask], (field, block)) for label, mask in parts]
+        kind: [_group(label, _rows(scored, mask), time[mask], (lineup, block)) for label, mask in parts]
         for kind, parts in groups.items()
     }
 
@@ -65,7 +65,7 @@ def _rows(scored: _Scored, mask: Mask) -> _Scored:
     return _Scored(scored.score[mask], scored.returns[mask], scored.called[mask], scored.hit[mask])
 
 
-def _group(label: str, rows: _Scored, time: Index, measured: tuple[Field, float]) -> dict[str, Any]:
+def _group(label: str, rows: _Scored, time: Index, measured: tuple[Lineup, float]) -> dict[str, Any]:
     return {
         "name": label,
         "rows": len(time),
@@ -92,11 +92,11 @@ def _accuracy(rows: _Scored) -> _Figure | None:
     return _Figure(share, (rows.hit - share * rows.called) / calls, rows.called.astype(np.float64), (0.0, 1.0))
 
 
-def _estimate(figure: _Figure | None, time: Index, measured: tuple[Field, float]) -> Estimate:
+def _estimate(figure: _Figure | None, time: Index, measured: tuple[Lineup, float]) -> Estimate:
     if figure is None:
         return {"value": None, "low": None, "high": None}
-    field, block = measured
-    n, confidence = field.timestamps, field.rule.confidence
+    lineup, block = measured
+    n, confidence = lineup.timestamps, lineup.rule.confidence
     carried, influence = (_per_timestamp(values, time, n) for values in (figure.carried, figure.influence))
     blocks = effective_blocks(carried, block=block)
     if blocks < FEWEST:

@@ -38,7 +38,7 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Field:
+class Lineup:
     """All contenders of a head, and the rows they are compared on.
 
     Attributes:
@@ -85,7 +85,7 @@ class Field:
         return [name for name, contender in self.contenders.items() if contender.role == role]
 
 
-def field_of(oos: pl.DataFrame, *, kind: Kind, roles: Mapping[str, str], horizon: int, rule: EvaluationRule) -> Field:
+def lineup_of(oos: pl.DataFrame, *, kind: Kind, roles: Mapping[str, str], horizon: int, rule: EvaluationRule) -> Lineup:
     """Put the contenders of a head side by side; each model of a classification head gets its blind twin.
 
     Arguments as for ``evaluate``.
@@ -106,7 +106,7 @@ def field_of(oos: pl.DataFrame, *, kind: Kind, roles: Mapping[str, str], horizon
             twin = Contender("volatility_only", volatility_only(rows), fold, common)
             contenders[VOLATILITY_ONLY.format(name)] = twin
     shared = labelled.filter((pl.col("model") == labelled["model"][0]) & pl.col("common"))
-    return Field(kind, contenders, shared, horizon, rule)
+    return Lineup(kind, contenders, shared, horizon, rule)
 
 
 def _check(oos: pl.DataFrame, roles: Mapping[str, str], rule: EvaluationRule) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from assay.market.evaluation.breakdown import breakdown
-from assay.market.evaluation.contenders import Field, field_of
+from assay.market.evaluation.contenders import Lineup, lineup_of
 from assay.market.evaluation.models import model_facts, values_of
 from assay.market.evaluation.regimes import groups_of
 from assay.market.evaluation.resampling import block_lengths, resample, told
@@ -47,23 +47,23 @@ def evaluate(
         ConfigurationError: Models without a role, or no fold to compare on.
         DataError: Probabilities that are none, missing forecasts, or no labelled rows.
     """
-    field = field_of(oos, kind=kind, roles=roles, horizon=horizon, rule=rule)
-    resamples = resample(field, block_lengths(field))
-    models = {name: model_facts(field, name, resamples) for name in field.contenders}
+    lineup = lineup_of(oos, kind=kind, roles=roles, horizon=horizon, rule=rule)
+    resamples = resample(lineup, block_lengths(lineup))
+    models = {name: model_facts(lineup, name, resamples) for name in lineup.contenders}
     for name, model in models.items():
-        model["versus"] = versus(field, name, models, resamples)
-    groups, block = groups_of(field.frame), resamples.blocks.direction
+        model["versus"] = versus(lineup, name, models, resamples)
+    groups, block = groups_of(lineup.frame), resamples.blocks.direction
     return {
         "kind": kind,
-        **_counts(oos, field),
+        **_counts(oos, lineup),
         "block_length": block,
         "level_block_length": resamples.blocks.level,
         "confidence": rule.confidence,
-        "metric_info": {name: told(metric) for name, metric in field.metrics.items()},
+        "metric_info": {name: told(metric) for name, metric in lineup.metrics.items()},
         "models": models,
-        **({"class_shares": _class_shares(field.frame)} if kind == "classification" else {}),
-        "skill": skill_of(field, models, resamples),
-        "breakdown": {name: breakdown(field, name, groups, block=block) for name in field.with_role("model")},
+        **({"class_shares": _class_shares(lineup.frame)} if kind == "classification" else {}),
+        "skill": skill_of(lineup, models, resamples),
+        "breakdown": {name: breakdown(lineup, name, groups, block=block) for name in lineup.with_role("model")},
     }
 
 
@@ -82,10 +82,10 @@ def out_of_sample_scores(oos: pl.DataFrame, name: str, *, kind: Kind) -> dict[st
     return values_of(METRICS[kind], sum_over(forecasts))
 
 
-def _counts(oos: pl.DataFrame, field: Field) -> dict[str, Any]:
-    frame, timestamps = field.frame, field.timestamps
-    one = oos.filter((pl.col("model") == frame["model"][0]) & (pl.col("fold") >= field.rule.common_from_fold))
-    time = np.repeat(np.arange(timestamps), field.per_timestamp)
+def _counts(oos: pl.DataFrame, lineup: Lineup) -> dict[str, Any]:
+    frame, timestamps = lineup.frame, lineup.timestamps
+    one = oos.filter((pl.col("model") == frame["model"][0]) & (pl.col("fold") >= lineup.rule.common_from_fold))
+    time = np.repeat(np.arange(timestamps), lineup.per_timestamp)
     entity = frame["entity"].rank("dense").cast(pl.Int64).to_numpy() - 1
     together = mean_correlation(frame["forward_return"].to_numpy(), entity, time)
     per_time = frame.height / timestamps
@@ -95,8 +95,8 @@ def _counts(oos: pl.DataFrame, field: Field) -> dict[str, Any]:
         "timestamps": timestamps,
         "entities": frame["entity"].n_unique(),
         "span": [moment.isoformat() for moment in (frame["time"][0], frame["time"][-1])],
-        "horizon": field.horizon,
-        "effective_rows": effective_rows(timestamps, field.horizon, entities=per_time, correlation=together),
+        "horizon": lineup.horizon,
+        "effective_rows": effective_rows(timestamps, lineup.horizon, entities=per_time, correlation=together),
         "common_folds": sorted(frame["fold"].unique().to_list()),
     }
 

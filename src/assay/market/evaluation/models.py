@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from assay.market.evaluation.contenders import Contender, Field
+from assay.market.evaluation.contenders import Contender, Lineup
 from assay.market.evaluation.resampling import Resamples
 from assay.market.metrics import (
     Forecasts,
@@ -21,16 +21,16 @@ from assay.market.metrics import (
 from assay.market.metrics.forecasts import Array
 
 
-def model_facts(field: Field, name: str, resamples: Resamples) -> dict[str, Any]:
+def model_facts(lineup: Lineup, name: str, resamples: Resamples) -> dict[str, Any]:
     """Metrics on the common rows with intervals, over all folds, per fold, and what figures need.
 
     Args:
-        field: The contenders.
+        lineup: The contenders.
         name: The one that is told about.
         resamples: Of the common rows.
     """
-    contender, metrics, drawn = field.contenders[name], field.metrics, resamples.found[name]
-    rows = field.common(name)
+    contender, metrics, drawn = lineup.contenders[name], lineup.metrics, resamples.found[name]
+    rows = lineup.common(name)
     sums = sum_over(rows)
     folds = [_fold(contender, metrics, int(k)) for k in np.unique(contender.fold)]
     values = values_of(metrics, sums)

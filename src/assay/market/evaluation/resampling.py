@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assay.market.evaluation.contenders import Field
+from assay.market.evaluation.contenders import Lineup
 from assay.market.metrics import Metric, Sums, statistics, sum_per_group
 from assay.market.metrics.forecasts import Array
 from assay.market.significance import (
@@ -102,59 +102,64 @@ class Resamples:
         return {key: value, "low": low, "high": high}
 
 
-def block_lengths(field: Field) -> Blocks:
+def block_lengths(lineup: Lineup) -> Blocks:
     """Twice what the products of score and return ask for, or these and the losses, of all models.
 
     At least the horizon; otherwise short enough to leave four blocks.
     """
-    models = [field.common(name) for name in field.with_role("model")]
-    products = [_per_timestamp(field, rows.centred * (rows.returns - rows.returns.mean())) for rows in models]
-    losses = [_per_timestamp(field, rows.loss) for rows in models]
-    return Blocks(_length(field, products), _length(field, products + losses))
+    models = [lineup.common(name) for name in lineup.with_role("model")]
+    products = [_per_timestamp(lineup, rows.centred * (rows.returns - rows.returns.mean())) for rows in models]
+    losses = [_per_timestamp(lineup, rows.loss) for rows in models]
+    return Blocks(_length(lineup, products), _length(lineup, products + losses))
 
 
-def _length(field: Field, series: list[Array]) -> float:
-    wanted = LONGER * optimal_block(series, horizon=field.horizon)
-    return max(float(field.horizon), min(wanted, field.timestamps / FEWEST), 1.0)
+def _length(lineup: Lineup, series: list[Array]) -> float:
+    wanted = LONGER * optimal_block(series, horizon=lineup.horizon)
+    return max(float(lineup.horizon), min(wanted, lineup.timestamps / FEWEST), 1.0)
 
 
-def _per_timestamp(field: Field, values: Array) -> Array:
-    return np.asarray(np.add.reduceat(values, field.starts) / field.per_timestamp)
+def _per_timestamp(lineup: Lineup, values: Array) -> Array:
+    return np.asarray(np.add.reduceat(values, lineup.starts) / lineup.per_timestamp)
 
 
-def resample(field: Field, blocks: Blocks) -> Resamples:
+def resample(lineup: Lineup, blocks: Blocks) -> Resamples:
     """Draw the resamples.
 
     Args:
-        field: The contenders.
+        lineup: The contenders.
         blocks: Mean block lengths.
     """
-    found: dict[str, dict[str, Resampled]] = {name: {} for name in field.contenders}
-    summed = {name: sum_per_group(statistics(field.common(name)), field.starts) for name in field.contenders}
+    found: dict[str, dict[str, Resampled]] = {name: {} for name in lineup.contenders}
+    summed = {name: sum_per_group(statistics(lineup.common(name)), lineup.starts) for name in lineup.contenders}
     columns = {name: dict(zip(names, sums.T, strict=True)) for name, (names, sums) in summed.items()}
     for direction in (True, False):
-        metrics = [metric for metric in field.metrics.values() if metric.about_direction == direction]
-        for name, drawn in _drawn(field, columns, metrics, blocks.of(metrics[0])):
+        metrics = [metric for metric in lineup.metrics.values() if metric.about_direction == direction]
+        for name, drawn in _drawn(lineup, columns, metrics, blocks.of(metrics[0])):
             found[name] |= drawn
-    return Resamples(blocks, field.timestamps, field.rule.confidence, found)
+    return Resamples(blocks, lineup.timestamps, lineup.rule.confidence, found)
 
 
 def _drawn(
-    field: Field, columns: Mapping[str, Sums], metrics: list[Metric], block: float
+    lineup: Lineup, columns: Mapping[str, Sums], metrics: list[Metric], block: float
 ) -> Iterator[tuple[str, dict[str, Resampled]]]:
     """Metrics of one block length for every contender, drawn together so that differences are paired."""
     some = next(iter(columns.values()))
     used = sorted({name for metric in metrics for name in metric.sums_in(some)})
     sums = np.column_stack([column[name] for column in columns.values() for name in used])
-    drawn = resample_sums(sums, block=block, rule=field.rule)
+    drawn = resample_sums(sums, block=block, rule=lineup.rule)
     for i, (contender, column) in enumerate(columns.items()):
         totals = dict(zip(used, drawn[:, i * len(used) : (i + 1) * len(used)].T, strict=True))
-        carriers = {metric.carried_by for metric in metrics}
-        degrees = {name: effective_blocks(column[name], block=block) - 1.0 for name in carriers}
+        degrees = {name: _degrees(column[name], block) for name in {metric.carried_by for metric in metrics}}
         yield (
             contender,
             {metric.name: Resampled(metric.value(totals), degrees[metric.carried_by], block) for metric in metrics},
         )
+
+
+def _degrees(carried: Array, block: float) -> float:
+    """Effective blocks minus one. What nothing carries is undefined or known for sure, such as the error of a zero."""
+    blocks = effective_blocks(carried, block=block)
+    return blocks - 1.0 if blocks > 0.0 else math.inf
 
 
 def told(metric: Metric) -> dict[str, str]:

@@ -66,7 +66,6 @@ REGRESSION: dict[str, Metric] = {
             "coefficient",
             "One minus the squared error over that of the mean return of the same rows, which nobody knew beforehand.",
             _r2,
-            carried_by="ss",
         ),
         Metric(
             "r2_vs_zero",

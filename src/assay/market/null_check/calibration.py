@@ -30,15 +30,15 @@ def calibration(records: Sequence[Record], *, level: float) -> Document:
 
     Args:
         records: One per run: ``kind`` (its ``name`` for a planted signal), ``level`` (what the verdict said),
-            ``rules`` (by name whether each held), ``seconds``, ``rows`` (judged), or ``failed`` (the error) in place of
-            all but ``kind`` and ``seed``.
+            ``rules`` (by name whether each held), ``ic`` of the judged model, ``seconds``, ``rows`` (judged), or
+            ``failed`` (the error) in place of all but ``kind`` and ``seed``.
         level: Share of the null runs of which the rules may say "evidence".
 
     Returns:
-        ``runs`` (null runs that came to a verdict), ``kinds`` (by kind: ``runs``, ``levels``, ``evidence``, ``rules``,
-        ``rows``, ``seconds``), ``total`` (the same of all null runs), ``failed`` (kind, seed and error of each failed
-        run), ``power`` (None without planted runs; else ``kinds`` by strength), ``level``, ``holds`` (None: not told
-        yet) and ``said``.
+        ``runs`` (null runs that came to a verdict), ``kinds`` (by kind: ``runs``, ``levels``, ``evidence``, ``rules``
+        and the medians of ``rows``, ``ic``, ``seconds``), ``total`` (the same of all null runs), ``failed`` (kind, seed
+        and error of each failed run), ``power`` (None without planted runs; else ``kinds`` by strength), ``level``,
+        ``holds`` (None: not told yet) and ``said``.
     """
     done = [record for record in records if not record.get("failed")]
     null, planted = ([r for r in done if r["kind"].startswith(PLANTED) is with_signal] for with_signal in (False, True))
@@ -63,8 +63,9 @@ def told(records: Sequence[Record]) -> Document:
         "levels": {level: levels[level] for level in get_args(Level)},
         "evidence": rate(levels[EVIDENCE], len(records)),
         "rules": _held(records),
-        "rows": median(record["rows"] for record in records) if records else None,
-        "seconds": round(median(record["seconds"] for record in records), 1) if records else None,
+        "rows": _median(record["rows"] for record in records),
+        "ic": _median(record["ic"]["value"] for record in records),
+        "seconds": _median(record["seconds"] for record in records),
     }
 
 
@@ -83,6 +84,11 @@ def rate(hits: int, runs: int) -> dict[str, float | None]:
     low = float(beta.ppf(tail, hits, runs - hits + 1)) if hits else 0.0
     high = float(beta.isf(tail, hits + 1, runs - hits)) if hits < runs else 1.0
     return {"value": hits / runs, "low": low, "high": high}
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
 
 
 def _by_kind(records: Iterable[Record]) -> dict[str, Document]:
@@ -126,10 +132,11 @@ def _said(total: Document, level: float) -> str:
 
 def _power_said(planted: Sequence[Record]) -> str:
     parts = [
-        f"{kind.removeprefix(PLANTED).strip()}: {_share(found['levels'][EVIDENCE], found)}"
+        f"of strength {kind.removeprefix(PLANTED).strip()} in {_share(found['levels'][EVIDENCE], found)}, where the "
+        f"model reached an IC of {'none' if found['ic'] is None else format(found['ic'], '.3f')} in the median"
         for kind, found in _by_kind(planted).items()
     ]
-    return f"Evidence was found where a signal was planted, by its IC, in {'; '.join(parts)}."
+    return f"A planted signal was called evidence, {'; '.join(parts)}."
 
 
 def _share(hits: int, found: Document) -> str:

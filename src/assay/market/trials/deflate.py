@@ -39,7 +39,7 @@ SOURCES = (
 
 
 @dataclass(frozen=True)
-class Field:
+class Tried:
     """The trials that one is chosen from.
 
     Attributes:
@@ -69,15 +69,15 @@ def deflate(records: Sequence[Record], ledger: pl.DataFrame, *, horizon: int) ->
         horizon: Bars that a position is held.
 
     Returns:
-        ``bars, bars_per_year``; ``trials``: see `Field` and `_trials`; ``models``: by model with a record
+        ``bars, bars_per_year``; ``trials``: see `Tried` and `_trials`; ``models``: by model with a record
         ``sharpe_per_bar, skew, kurtosis`` (raw), ``psr`` (against 0), ``dsr`` (against ``expected_max_sharpe``),
         ``min_track_record_years`` (for a PSR of 95 % against 0), ``min_backtest_years`` (against as many trials) and
         ``lo_annual_sharpe``; ``pbo``: ``value, blocks, splits, strategies, said``; ``said``: conventions. None where a
         figure is not defined.
     """
     year, times = bars_per_year(ledger["time"]), ledger["time"].unique().sort().dt.epoch("us").to_numpy()
-    field = gather(records, times)
-    trials = _trials(field, len(times), year)
+    tried = gather(records, times)
+    trials = _trials(tried, len(times), year)
     named = {record["model"] for record in records}
     parts = ledger.partition_by("model", as_dict=True, maintain_order=True)
     books = {str(key[0]): portfolio(part)["ret"].to_numpy() for key, part in parts.items() if key[0] in named}
@@ -86,12 +86,12 @@ def deflate(records: Sequence[Record], ledger: pl.DataFrame, *, horizon: int) ->
         "bars_per_year": year,
         "trials": trials,
         "models": {name: _judged(returns, trials, year) for name, returns in books.items()},
-        "pbo": _overfitting(field.returns, horizon),
+        "pbo": _overfitting(tried.returns, horizon),
         "said": SOURCES,
     }
 
 
-def gather(records: Sequence[Record], judged: Times) -> Field:
+def gather(records: Sequence[Record], judged: Times) -> Tried:
     """Count the configurations and align their returns.
 
     Naive baselines choose nothing and do not count, unless one was ever declared primary. Of each configuration that
@@ -110,7 +110,7 @@ def gather(records: Sequence[Record], judged: Times) -> Field:
         if name not in best or share >= best[name][0]:
             best[name] = (share, record)
     near = [record for share, record in best.values() if share >= COVERED]
-    return Field(len(records), len(best), tuple(sorted(declared)), _aligned(near, judged))
+    return Tried(len(records), len(best), tuple(sorted(declared)), _aligned(near, judged))
 
 
 def _shares(records: Sequence[Record], judged: Times) -> dict[str | None, float]:
@@ -136,7 +136,7 @@ def _configuration(record: Record) -> str:
     return str(record.get("configuration") or [record.get(name) for name in older])
 
 
-def _trials(field: Field, bars: int, year: float) -> Document:
+def _trials(tried: Tried, bars: int, year: float) -> Document:
     """What the best trial without skill would show.
 
     ``sharpe_variance`` is that of the compared trials as it was found; each trial that cannot be compared enters with
@@ -144,32 +144,33 @@ def _trials(field: Field, bars: int, year: float) -> Document:
     one of its own. ``expected_max_sharpe`` is the larger of two: over all configurations, and over the effective ones
     with the variance between clusters, so that many variants of one idea cannot shrink the spread.
     """
-    labels = cluster_trials(field.returns)
+    labels = cluster_trials(tried.returns)
     clusters = len(np.unique(labels))
-    unknown = field.configurations - field.compared
+    unknown = tried.configurations - tried.compared
     effective = clusters + unknown
-    variance = _pooled(_sharpes(field.returns), unknown, bars)
-    between = _pooled(_sharpes(_mean_books(field.returns, labels)), unknown, bars)
-    hurdle = max(expected_maximum_sharpe(field.configurations, variance), expected_maximum_sharpe(effective, between))
+    variance = _pooled(_sharpes(tried.returns), unknown, bars)
+    between = _pooled(_sharpes(_mean_books(tried.returns, labels)), unknown, bars)
+    hurdle = max(expected_maximum_sharpe(tried.configurations, variance), expected_maximum_sharpe(effective, between))
     return {
-        "records": field.records,
-        "configurations": field.configurations,
-        "compared": field.compared,
+        "records": tried.records,
+        "configurations": tried.configurations,
+        "compared": tried.compared,
         "clusters": clusters,
         "effective": effective,
         "sharpe_variance": variance,
         "expected_max_sharpe": hurdle,
-        "claims": list(field.claims),
-        "said": _said(field, clusters, hurdle * year**0.5),
+        "claims": list(tried.claims),
+        "said": _said(tried, clusters, hurdle * year**0.5),
     }
 
 
-def _said(field: Field, clusters: int, hurdle: float) -> str:
-    claims = f"; declared primary so far: {', '.join(field.claims)}" if field.claims else ""
+def _said(tried: Tried, clusters: int, hurdle: float) -> str:
+    claims = f" Declared primary so far: {', '.join(tried.claims)}." if tried.claims else ""
     return (
-        f"{field.configurations} configurations ever had an out-of-sample result on this head, {field.compared} of "
-        f"them on these bars, in {clusters} groups of alike returns. The best of them would show an annual Sharpe "
-        f"ratio of {hurdle:.2f} without any skill{claims}. Naive baselines choose nothing and do not count."
+        f"Configurations that ever had an out-of-sample result on this head: {tried.configurations}; on these bars: "
+        f"{tried.compared}, in groups of alike returns: {clusters}. The best of all would be expected to show an "
+        f"annual Sharpe ratio of {hurdle:.2f} without any skill. Naive baselines choose nothing and do not count."
+        f"{claims}"
     )
 
 

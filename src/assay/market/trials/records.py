@@ -16,7 +16,7 @@ from assay.market.trials.packing import RETURN, pack, pack_times
 
 NAIVE = ("class_prior", "zero", "drift", "last_sign")
 HOW_FAST = {"threads", "processes"}  # change how long a fit takes, not what is tried
-JUDGED_BY = {"seed", "confidence"}  # of the backtest: they change no trade
+JUDGED_BY = {"seed", "confidence", "replications"}  # of rules: they change no trade
 
 Document = dict[str, Any]
 

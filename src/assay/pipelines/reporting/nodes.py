@@ -11,7 +11,7 @@ from assay.market.evaluation import EvaluationRule
 from assay.market.plan import Plan
 from assay.market.primary import Primary
 from assay.market.verdict import Backtest, Findings, VerdictRule, verdict
-from assay.report import build_report, comparison_table
+from assay.report import build_plots, build_report, comparison_table
 from assay.report.gather import head_findings, report_facts, taking_part
 
 Document = dict[str, Any]
@@ -62,8 +62,10 @@ def summarise(
     return {"primary": primary.model_dump(mode="json"), "verdict": tempered, "audit": whole}
 
 
-def write(summary: Document, *, workload: str, heads: tuple[str, ...], **known: Document) -> tuple[str, pl.DataFrame]:
-    """The page, and its comparison of models as a table."""
+def write(
+    summary: Document, *, workload: str, heads: tuple[str, ...], **known: Document
+) -> tuple[str, str, pl.DataFrame]:
+    """The page, its key plots by themselves, and its comparison of models as a table."""
     findings = {head: known.pop(head) for head in heads}
     facts = report_facts(workload, summary=summary, about=known, findings=findings)
-    return build_report(facts), comparison_table(facts)
+    return build_report(facts), build_plots(facts), comparison_table(facts)

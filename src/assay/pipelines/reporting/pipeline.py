@@ -28,6 +28,7 @@ FINDINGS = (
 )
 MONEY = ("backtest", "outer_trials", "significance")
 ABOUT = {"quality": "quality", "catalogue": "feature_catalogue", "manifest": "manifest", "replay": "replay"}
+ABOUT |= {"null_calibration": "null_calibration"}  # None where nobody made one
 
 
 def _evaluate(head: Head) -> Pipeline:
@@ -50,13 +51,13 @@ def _write(workload: Workload) -> Pipeline:
         [
             node(nodes.judge, declared | {"rule": "params:verdict"} | findings, "verdict", name="judge"),
             node(nodes.summarise, declared | {"judged": "verdict"} | checked | findings, "summary", name="summarise"),
-            node(write, {"summary": "summary", **ABOUT, **findings}, ["report", "comparison"], name="write"),
+            node(write, {"summary": "summary", **ABOUT, **findings}, ["report", "plots", "comparison"], name="write"),
         ]
     )
 
 
 def create_pipeline(workloads: Iterable[Workload]) -> Pipeline:
-    """Per head ``metrics`` and ``findings``; per workload ``verdict``, ``summary``, ``report``, ``comparison``."""
+    """Per head ``metrics``, ``contest``, ``findings``; per workload ``verdict``, ``summary``, ``report``, ``plots``."""
     stage = "reporting"
     return total(
         total(place(_evaluate(h), stage, w.name, h.name) for h in w.heads) + place(_write(w), stage, w.name)

@@ -42,7 +42,7 @@ def breakdown_block(view: HeadView) -> Block:
         _LEDE,
         reading=_reading(view, order[0], first),
         figures=[_figure(view, order[0], dimension, first[dimension]) for dimension in _drawn(first)],
-        more=[Drawer("Every part of every model", [_table(view, name, found[name]) for name in order])],
+        more=[Drawer("Every part of every model", _tables(view, order, found))],
     )
 
 
@@ -88,29 +88,37 @@ def _farthest(parts: Parts, overall: float) -> Parts:
     return [part for part in parts if part in far]
 
 
-def _table(view: HeadView, model: str, found: Mapping[str, Parts]) -> Table:
-    columns = [
-        Column("Part", mark="text"),
-        Column("By", mark="text"),
-        Column("Rows"),
-        Column("Timestamps"),
-        Column("IC"),
-        Column("Right side", hint="directional accuracy: share of calls on the right side"),
-    ]
-    rows = [
-        [
-            Cell(title(part["name"]), mark="text"),
-            Cell(dimension, mark="text quiet"),
-            Cell(quantity(part["rows"])),
-            Cell(quantity(part["timestamps"])),
-            estimate_cell(part["ic"], mark=_sign(part["ic"])),
-            estimate_cell(part["accuracy"], "share"),
-        ]
-        for dimension in DIMENSIONS
-        for part in found.get(dimension, ())
-    ]
+def _tables(view: HeadView, order: Sequence[str], found: Mapping[str, Mapping[str, Parts]]) -> list[Table]:
+    """One table of the IC and one of the directional accuracy: a row per part, a column per model."""
+    scores = {"ic": ("IC of every model in every part", ""), "accuracy": ("Share of calls on the right side", "share")}
+    columns = [Column("Part", mark="text"), Column("By", mark="text"), Column("Rows"), Column("Timestamps")]
+    columns += [Column(title(name), mark="lead" if name == view.lead else "") for name in order]
     note = f"● the {view.confidence} interval of the IC lies wholly above zero; ○ wholly below."
-    return Table(f"{opening(title(model))} in parts", columns, rows, note=note)
+    first = found[order[0]]
+    return [
+        Table(
+            caption,
+            columns,
+            [
+                [*_about(part, dimension), *(_cell(found[name], (dimension, place), score, unit) for name in order)]
+                for dimension in DIMENSIONS
+                for place, part in enumerate(first.get(dimension, ()))
+            ],
+            note=note if score == "ic" else "",
+        )
+        for score, (caption, unit) in scores.items()
+    ]
+
+
+def _about(part: Mapping[str, Any], dimension: str) -> list[Cell]:
+    counts = [Cell(quantity(part[name])) for name in ("rows", "timestamps")]
+    return [Cell(title(part["name"]), mark="text"), Cell(dimension, mark="text quiet"), *counts]
+
+
+def _cell(found: Mapping[str, Parts], at: tuple[str, int], score: str, unit: str) -> Cell:
+    dimension, place = at
+    estimate = found[dimension][place][score]
+    return estimate_cell(estimate, unit, mark=_sign(estimate) if score == "ic" else "")
 
 
 def _sign(ic: Mapping[str, Any]) -> str:
