@@ -13,6 +13,8 @@ from assay.hooks.receipts import Receipts
 
 # Before xgboost and lightgbm are loaded: threads that wait for work sleep instead of burning the core of another job.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Before numpy is: its products here are small, and beside other jobs its threads cost ten times what they save.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 _fingerprints = Fingerprints()
 

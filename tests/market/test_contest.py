@@ -70,7 +70,7 @@ def run(table: pl.DataFrame, rule: EvaluationRule = RULE, horizon: int = HORIZON
 @pytest.fixture(scope="module", params=["regression", "classification"])
 def head(request: pytest.FixtureRequest) -> tuple[str, pl.DataFrame, dict[str, Any]]:
     """A head of a kind, and its contest."""
-    table = oos(kind=request.param)
+    table = oos(kind=request.param, seed=4)
     return request.param, table, run(table)
 
 
@@ -92,8 +92,7 @@ def test_planted_skill_is_found_and_told(head: tuple[str, pl.DataFrame, dict[str
     _, _, found = head
     inside = {name for name, model in found["models"].items() if model["inside"]}
     assert {name for name, model in found["models"].items() if model["mcs_p"] > 0.1} == inside
-    assert "blind" not in inside
-    assert "good" in inside
+    assert inside == {"good", "fair"}  # the fair one with a p a little above .1
     assert found["spa"]["p_consistent"] < 0.02
     assert found["spa"]["models"] == 4
     assert {"good", "fair"} <= set(found["stepm"]["better"])

@@ -172,7 +172,7 @@ def _skill(metrics: dict[str, Any], *, twin: bool) -> dict[str, Any]:
 
 
 PARTS = {
-    "volatility": ("calm", "usual", "wild"),
+    "volatility": ("low", "medium", "high"),
     "trend": ("down", "flat", "up"),
     "entity": ("NASDAQ", "SP500"),
     "hour": tuple(f"{hour:02d}" for hour in range(24)),
@@ -504,7 +504,7 @@ def _significance(names: list[str]) -> dict[str, Any]:
         "said": "23 configurations ever had a result on this head; 2 have none on this span.",
     }  # fmt: skip
     pbo = {"value": 0.41, "blocks": 16, "splits": 12870, "strategies": 21, "said": "what luck gives is about one half"}
-    said = "xgboost has a DSR of 0.41 after 23 configurations: no more than the best of as many without skill."
+    said = "PSR and DSR: Bailey and Lopez de Prado 2012 and 2014."
     return {"bars": 2500, "bars_per_year": 252.0, "trials": trials, "models": models, "pbo": pbo, "said": said}
 
 

@@ -257,6 +257,7 @@ def about_run(facts: ReportFacts, **replay: Any) -> dict[str, Any]:
         "quality": {**facts.quality, "notes": ["An index is not tradable."]},
         "catalogue": facts.catalogue,
         "manifest": facts.manifest,
+        "null_calibration": facts.null_calibration,
         "replay": {"rows": 6, "timestamps": 3, "features_equal": True, "predictions_equal": True} | replay,
     }
 

@@ -18,6 +18,7 @@ from assay.market.errors import DataError
 Record = dict[str, Any]
 GENESIS = "0" * 64
 SEALS = {"previous", "hash"}
+SHOWN = 60  # characters of a packed series that a preview shows
 RESTORE = "restore the file from a copy; moving it away starts a new count of trials, and every figure deflated by it"
 
 log = logging.getLogger(__name__)
@@ -66,8 +67,9 @@ class TrialLedger(AtomicFile):
         return fingerprint == GENESIS or any(record["hash"] == fingerprint for record in self._read(self._present()))
 
     def preview(self) -> JSONPreview:
-        """The newest hundred records, for Kedro-Viz."""
-        return JSONPreview(json.dumps(self.load()[-100:]))
+        """The newest hundred records, for Kedro-Viz; packed series are cut."""
+        newest = [{name: _cut(value) for name, value in record.items()} for record in self.load()[-100:]]
+        return JSONPreview(json.dumps(newest))
 
     def _read(self, path: Path) -> list[Record]:
         with path.open("rb") as file:
@@ -183,3 +185,7 @@ def _hash(record: Mapping[str, Any]) -> str:
 
 def _canonical(record: Mapping[str, Any]) -> bytes:
     return json.dumps(record, sort_keys=True, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _cut(value: object) -> object:
+    return f"{value[:SHOWN]}…" if isinstance(value, str) and len(value) > SHOWN else value

@@ -65,9 +65,7 @@ def head_findings(
         "class_shares": _class_shares(fixed, labels) if fixed.kind == "classification" else [],
         "fits": [*told["fits"], *told["ensembles"]["fits"], *told["calibration"]["fits"]],
         "shap_sample": shap_sample(told["shap_values"], told["explanation"], _explained(told, fixed.head, primary)),
-        **{name: told[name] for name in ("ensembles", "calibration", "explanation", "left_out")},
-        # one that is missing is refused, by its name, where the facts are made
-        **{name: told.get(name, {}) for name in ("contest", "seeds", "significance")},
+        **{name: told[name] for name in ("ensembles", "calibration", "explanation", "left_out", "contest", "seeds")},
         **_money(told),
     }
 
@@ -81,6 +79,7 @@ def _money(told: Document) -> dict[str, Any]:
         "costs": backtest["costs"],
         "funding": backtest["funding"],
         "outer_trials": len(told.get("outer_trials", ())),
+        "significance": told.get("significance", {}),
     }
 
 
@@ -131,7 +130,7 @@ def report_facts(workload: str, *, summary: Document, about: Document, findings:
     Args:
         workload: Name of the workload.
         summary: Verdict, declared primary, and the leak audit in whole.
-        about: ``quality``, ``catalogue``, ``manifest``, ``replay``, and ``null_calibration`` where there is one.
+        about: ``quality``, ``catalogue``, ``manifest``, ``replay`` and ``null_calibration`` (None where there is none).
         findings: Findings of every head.
     """
     heads = {name: HeadFacts(**found) for name, found in taking_part(findings).items()}
@@ -146,7 +145,7 @@ def report_facts(workload: str, *, summary: Document, about: Document, findings:
         quality=about["quality"],
         audit=summary["audit"],
         manifest=about["manifest"],
-        null_calibration=about.get("null_calibration"),
+        null_calibration=about["null_calibration"],
     )
 
 

@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, log_loss
 
 from assay.market.errors import ConfigurationError, DataError
 from assay.market.evaluation import EvaluationRule, evaluate, out_of_sample_scores
-from assay.market.evaluation.resampling import LONGER, Blocks
+from assay.market.evaluation.resampling import LONGER, Blocks, Resampled
 from assay.market.metrics import METRICS
 from assay.market.metrics.forecasts import Array
 from assay.market.significance import ic_t, optimal_block
@@ -284,31 +284,33 @@ def so_far(score: Array, folds: int = 5) -> Array:
     return score - np.array(means)[:, None]
 
 
-def block_wishes(returns: Array, predicted: Array) -> tuple[float, float]:
-    """What Politis and White ask for, of the products of score and return and of the losses."""
+def block_wishes(returns: Array, predicted: Array) -> tuple[float, float, float]:
+    """What Politis and White ask for, of the products of score and return, of their signs and of the losses."""
     score, realised = so_far(predicted)[240:], returns[240:]
     product = (score * (realised - realised.mean())).mean(axis=1)
+    sign = np.sign(predicted[240:] * realised).mean(axis=1)
     loss = ((realised - predicted[240:]) ** 2).mean(axis=1)
-    return optimal_block([product], horizon=HORIZON), optimal_block([loss], horizon=HORIZON)
+    product, sign, loss = (optimal_block([series], horizon=HORIZON) for series in (product, sign, loss))
+    return product, sign, loss
 
 
-@pytest.mark.parametrize("wild", [True, False])
-def test_blocks_are_twice_as_long_as_products_and_losses_of_the_models_ask_for(wild: bool) -> None:
-    """Losses remember how wild the market is; where that never changes, products remember longer."""
-    calm = np.cumsum(np.random.default_rng(1).standard_normal((605, 3)), axis=0)
-    returns = market(600, seed=0)[0] if wild else 0.01 * (calm[HORIZON:] - calm[:-HORIZON])
+@pytest.mark.parametrize(("wild", "seed", "longest"), [(True, 0, "loss"), (False, 1, "product"), (False, 5, "sign")])
+def test_blocks_are_twice_as_long_as_the_models_ask_for(wild: bool, seed: int, longest: str) -> None:
+    """Losses remember how wild the market is; where that never changes, products or signs may remember longer."""
+    calm = np.cumsum(np.random.default_rng(seed).standard_normal((605, 3)), axis=0)
+    returns = market(600, seed)[0] if wild else 0.01 * (calm[HORIZON:] - calm[:-HORIZON])
     predicted = 0.001 * slow_score(returns.shape, seed=1000)
     result = evaluated_forecast(returns, predicted)
-    product, loss = block_wishes(returns, predicted)
-    assert (loss > product) == wild
-    assert result["block_length"] == pytest.approx(LONGER * product)
-    assert result["level_block_length"] == pytest.approx(LONGER * max(product, loss))
+    wishes = dict(zip(("product", "sign", "loss"), block_wishes(returns, predicted), strict=True))
+    assert max(wishes, key=lambda name: wishes[name]) == longest
+    assert result["block_length"] == pytest.approx(LONGER * max(wishes["product"], wishes["sign"]))
+    assert result["level_block_length"] == pytest.approx(LONGER * max(wishes.values()))
 
 
 def test_the_longest_block_leaves_four_of_them_and_the_shortest_is_the_horizon() -> None:
     assert evaluated_returns(150, seed=3)[0]["level_block_length"] == 90 / 4
-    returns = np.random.default_rng(1).standard_normal((600, 3))
-    assert evaluated_forecast(returns, returns[::-1])["block_length"] >= HORIZON
+    longer = evaluate(head(150), kind="classification", roles=ROLES, horizon=50, rule=QUICK)
+    assert longer["timestamps"] / 4 < longer["block_length"] == longer["level_block_length"] == 50.0
 
 
 def test_the_ic_is_that_of_scores_less_their_mean_so_far() -> None:
@@ -359,16 +361,25 @@ def test_few_occasions_make_a_wide_interval_and_one_makes_none() -> None:
 def test_a_rival_that_says_nothing_takes_no_interval_away() -> None:
     result, _, _ = evaluated_returns(500, seed=1)
     mine, gain = (result["models"]["ridge"][part] for part in ("metrics", "versus"))
-    assert result["models"]["zero"]["metrics"]["r2_vs_zero"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert result["models"]["zero"]["metrics"]["r2_vs_zero"] == {"value": 0.0, "low": None, "high": None}
+    assert result["models"]["zero"]["metrics"]["coverage"] == {"value": 0.0, "low": None, "high": None}
     for key, end in (("difference", "value"), ("low", "low"), ("high", "high")):
         assert gain["zero"]["r2_vs_zero"][key] == pytest.approx(mine["r2_vs_zero"][end])
     assert gain["zero"]["ic"]["low"] is None
 
 
+def test_a_difference_rests_on_no_more_blocks_than_its_sides() -> None:
+    many, few, none = (Resampled(np.ones(3), degrees, 5.0) for degrees in (9.0, 2.0, -1.0))
+    assert (many - few).degrees == (few - many).degrees == 2.0
+    assert (many - none).degrees == (none - many).degrees == 9.0
+    assert (none - none).degrees == -1.0
+    assert (many - few).replicates.tolist() == [0.0] * 3
+
+
 def test_shares_do_not_leave_zero_to_one() -> None:
-    result, _, _ = evaluated_returns(60, seed=1)
-    for estimate in (result["models"]["ridge"]["metrics"][name] for name in ("directional_accuracy", "coverage")):
-        assert 0.0 <= estimate["low"] <= estimate["value"] <= estimate["high"] <= 1.0
+    result, _, _ = evaluated_returns(60, seed=1, skill=0.3)
+    accuracy = result["models"]["ridge"]["metrics"]["directional_accuracy"]
+    assert accuracy["value"] < accuracy["high"] == 1.0
 
 
 def test_the_horizon_reaches_blocks_lags_and_effective_rows(table: pl.DataFrame, result: Facts) -> None:

@@ -221,6 +221,8 @@ def test_blocks_and_resamples_follow_the_rule() -> None:
     assert resample_losses(values, rule=RULE, horizon=4, block=6.0).block == 6.0
     assert asked.error_block == 2 * asked.block
     assert resample_losses(values, rule=RULE, horizon=40).error_block == TIMESTAMPS / 4
+    assert resample_losses(values, rule=RULE, horizon=100).error_block == 100.0
+    assert resample_losses(values, rule=RULE, horizon=200).error_block == TIMESTAMPS / 2
     assert asked.drawn.shape == (300, 6)
     again, other = resample_losses(values, rule=RULE), resample_losses(values, rule=BootstrapRule(seed=6))
     assert np.array_equal(asked.drawn, again.drawn)

@@ -26,6 +26,7 @@ Estimate = dict[str, float | None]
 
 LONGER = 2.0
 FEWEST = 4  # blocks that the longest block leaves, unless the horizon is longer
+NOTHING = -1.0  # degrees of freedom of what no block carries
 NO_LIMITS = (-math.inf, math.inf)
 
 
@@ -35,7 +36,7 @@ class Resampled:
 
     Attributes:
         replicates: (replications,), NaN where undefined.
-        degrees: Effective blocks that carry the metric, minus one.
+        degrees: Effective blocks that carry the metric, minus one; -1 where nothing does.
         block: Mean block length in timestamps.
     """
 
@@ -44,8 +45,9 @@ class Resampled:
     block: float
 
     def __sub__(self, other: "Resampled") -> "Resampled":
-        """The paired difference; it rests on no more blocks than either side."""
-        return Resampled(self.replicates - other.replicates, min(self.degrees, other.degrees), self.block)
+        """The paired difference; it rests on no more blocks than either side that says anything."""
+        carried = [side.degrees for side in (self, other) if side.degrees > NOTHING]
+        return Resampled(self.replicates - other.replicates, min(carried, default=NOTHING), self.block)
 
     def times(self, factor: float) -> "Resampled":
         """The metric times a factor."""
@@ -103,14 +105,15 @@ class Resamples:
 
 
 def block_lengths(lineup: Lineup) -> Blocks:
-    """Twice what the products of score and return ask for, or these and the losses, of all models.
+    """Twice what products and signs of score and return ask for, or these and the losses, of all models.
 
     At least the horizon; otherwise short enough to leave four blocks.
     """
     models = [lineup.common(name) for name in lineup.with_role("model")]
     products = [_per_timestamp(lineup, rows.centred * (rows.returns - rows.returns.mean())) for rows in models]
+    signs = [_per_timestamp(lineup, rows.side * np.sign(rows.returns)) for rows in models]
     losses = [_per_timestamp(lineup, rows.loss) for rows in models]
-    return Blocks(_length(lineup, products), _length(lineup, products + losses))
+    return Blocks(_length(lineup, products + signs), _length(lineup, products + signs + losses))
 
 
 def _length(lineup: Lineup, series: list[Array]) -> float:
@@ -149,17 +152,12 @@ def _drawn(
     drawn = resample_sums(sums, block=block, rule=lineup.rule)
     for i, (contender, column) in enumerate(columns.items()):
         totals = dict(zip(used, drawn[:, i * len(used) : (i + 1) * len(used)].T, strict=True))
-        degrees = {name: _degrees(column[name], block) for name in {metric.carried_by for metric in metrics}}
+        carriers = {metric.carried_by for metric in metrics}
+        degrees = {name: effective_blocks(column[name], block=block) - 1.0 for name in carriers}
         yield (
             contender,
             {metric.name: Resampled(metric.value(totals), degrees[metric.carried_by], block) for metric in metrics},
         )
-
-
-def _degrees(carried: Array, block: float) -> float:
-    """Effective blocks minus one. What nothing carries is undefined or known for sure, such as the error of a zero."""
-    blocks = effective_blocks(carried, block=block)
-    return blocks - 1.0 if blocks > 0.0 else math.inf
 
 
 def told(metric: Metric) -> dict[str, str]:

@@ -23,6 +23,14 @@ from assay.market.significance.dependence import (
     mean_correlation,
     rows_needed,
 )
+from assay.market.significance.forecasts import (
+    DieboldMariano,
+    DirectionTest,
+    OverlappingDirectionTest,
+    diebold_mariano,
+    pesaran_timmermann,
+    pesaran_timmermann_overlapping,
+)
 from assay.market.significance.information_coefficient import hac_lag, hac_t, ic_t
 from assay.market.significance.overfitting import Overfitting, probability_of_backtest_overfitting
 from assay.market.significance.sharpe import (
@@ -36,17 +44,33 @@ from assay.market.significance.sharpe import (
     sharpe_variance,
     track_record,
 )
+from assay.market.significance.superiority import (
+    LossResamples,
+    SuperiorAbility,
+    loss_differences,
+    model_confidence_set,
+    reality_check,
+    resample_losses,
+    step_m,
+    superior_predictive_ability,
+)
 
 __all__ = [
     "BootstrapRule",
     "Convention",
+    "DieboldMariano",
+    "DirectionTest",
+    "LossResamples",
     "Overfitting",
+    "OverlappingDirectionTest",
+    "SuperiorAbility",
     "Track",
     "annualisation_factor",
     "annualised_sharpe",
     "block_variance",
     "cluster_trials",
     "deflated_sharpe_ratio",
+    "diebold_mariano",
     "effective_blocks",
     "effective_rows",
     "episodes",
@@ -55,18 +79,26 @@ __all__ = [
     "hac_t",
     "ic_t",
     "interval",
+    "loss_differences",
     "mean_correlation",
     "minimum_backtest_length",
     "minimum_track_record_length",
+    "model_confidence_set",
     "optimal_block",
+    "pesaran_timmermann",
+    "pesaran_timmermann_overlapping",
     "probabilistic_sharpe_ratio",
     "probability_of_backtest_overfitting",
+    "reality_check",
+    "resample_losses",
     "resample_sums",
     "resample_weights",
     "rows_needed",
     "sharpe_interval",
     "sharpe_variance",
     "small_sample_stretch",
+    "step_m",
     "stretched_interval",
+    "superior_predictive_ability",
     "track_record",
 ]

@@ -77,7 +77,7 @@ def resample_losses(
     The correction for small samples is the fixed-smoothing idea (Sun 2014; Ibragimov & Mueller 2010). Standard errors
     of the sample come from blocks twice as long, which lose less of the dependence; and since few blocks tell little
     of an error, statistics of resamples are scaled to follow Student's t with as many degrees of freedom as there are
-    such blocks, less one, and not the normal.
+    such blocks, less one, and not the normal. At least four such blocks are left, or two of the plain length.
 
     Args:
         losses: (timestamps, models) mean loss over all entities of each timestamp, in time order, no NaN.
@@ -107,7 +107,7 @@ def resample_losses(
     drawn = resample_sums(losses, block=length, rule=rule) / n
     if not small_samples:
         return LossResamples(losses, drawn, length, None, np.ones(len(drawn)))
-    longer = min(2.0 * length, n / 4.0)
+    longer = max(min(2.0 * length, n / 4.0), min(length, n / 2.0))
     degrees = n / longer - 1.0
     chi = np.random.default_rng([rule.seed, n]).chisquare(degrees, size=len(drawn))
     return LossResamples(losses, drawn, length, longer, np.sqrt(degrees / chi))

@@ -127,7 +127,7 @@ def _all_at_once(view: HeadView) -> Table:
     rival = title(contest["reference"])
     better = ", ".join(title(name) for name in stepm["better"]) or "none"
     ends = f"{number(spa['p_lower'], 'ratio')} to {number(spa['p_upper'], 'ratio')}"
-    best = f"p of the best of {counted(spa['models'], 'model')} being no better than {rival}"
+    best = f"p of the best of {counted(spa['models'], 'model')} being no better than the reference, {rival}"
     rows = [
         [
             Cell("SPA", "Hansen 2005", mark="text"),
@@ -137,7 +137,7 @@ def _all_at_once(view: HeadView) -> Table:
         [
             Cell("StepM", "Romano and Wolf 2005", mark="text"),
             Cell(better, percent(stepm["level"])),
-            Cell(f"models better than {rival}, all tests counted", mark="text prose"),
+            Cell("models better than the reference, all tests counted", mark="text prose"),
         ],
     ]
     columns = [Column("Test", mark="text"), Column("Found"), Column("What it says", mark="text")]
@@ -190,4 +190,5 @@ def _every_pair(view: HeadView) -> Table:
         for pair in view.facts.contest["pairs"]
         for found in [pair["difference"]]
     ]
-    return Table("Differences between pairs", columns, rows)
+    note = "The intervals do not count how many pairs there are."
+    return Table("Differences between pairs", columns, rows, note=note)

@@ -6,7 +6,18 @@ from typing import Any
 from assay.report.elements import Block, Cell, Column, Figure, Table, value_cell
 from assay.report.figures.intervals import Estimate, interval_panel
 from assay.report.figures.luck import Deflated, deflation_figure
-from assay.report.format import MISSING, is_number, number, opening, prose, quantity, spelled, title, together
+from assay.report.format import (
+    MISSING,
+    counted,
+    is_number,
+    number,
+    opening,
+    prose,
+    quantity,
+    spelled,
+    title,
+    together,
+)
 from assay.report.sections.costs import performance
 from assay.report.view import HeadView
 
@@ -18,7 +29,7 @@ _LEDE = (
 )
 _ASKED = 0.95
 _LUCK = "Dot: Sharpe ratio a year after costs, with its interval. Dashed: what the best of all tries shows by luck."
-_DEFLATED = "Hollow: PSR. Filled: DSR, all tries counted. Dashed: what is asked for."
+_DEFLATED = "Hollow: PSR. Filled: DSR, all tries counted. Dashed: what is usually asked for."
 Found = Mapping[str, Any]
 
 
@@ -41,7 +52,7 @@ def significance_block(view: HeadView) -> Block:
         name,
         heading,
         _LEDE,
-        reading=opening(spelled(found["said"], view.known)),
+        reading=_reading(view),
         figures=[_luck(view, tried), _deflation(view, tried)] if tried else (),
         tables=[*([_models(view, order)] if order else []), _trials(view)],
     )
@@ -84,7 +95,7 @@ def _models(view: HeadView, order: Sequence[str]) -> Table:
         Column("Years needed", "track record", "length of record at which the PSR would reach what is asked for"),
         Column("Years needed", "backtest", "length at which as many tries without skill show no such Sharpe ratio"),
     ]
-    return Table("Sharpe ratios after counting", columns, [_model(view, name) for name in order], note=_span(view))
+    return Table("Sharpe ratios after counting", columns, [_model(view, name) for name in order], note=_note(view))
 
 
 def _model(view: HeadView, name: str) -> list[Cell]:
@@ -103,10 +114,23 @@ def _model(view: HeadView, name: str) -> list[Cell]:
     ]
 
 
-def _span(view: HeadView) -> str:
+def _note(view: HeadView) -> str:
     found = view.facts.significance
     years = number(found["bars"] / found["bars_per_year"], "years")
-    return f"{quantity(found['bars'])} bars, {quantity(round(found['bars_per_year']))} a year: {years} years."
+    span = f"{quantity(found['bars'])} bars, {quantity(round(found['bars_per_year']))} a year: {years} years."
+    return f"{span} {prose(found['said'])}"
+
+
+def _reading(view: HeadView) -> str:
+    found = view.facts.significance["models"].get(view.lead)
+    if found is None or not is_number(found["dsr"]):
+        return f"{opening(title(view.lead))} has no Sharpe ratio to hold against what was tried."
+    tried = counted(view.facts.significance["trials"]["configurations"], "configuration")
+    return (
+        f"{opening(title(view.lead))}: the true Sharpe ratio lies above zero with a probability of "
+        f"{number(found['psr'], 'share')}; above what the luckiest of {tried} ever tried would show, with "
+        f"{number(found['dsr'], 'share')}."
+    )
 
 
 def _trials(view: HeadView) -> Table:
