@@ -1,6 +1,6 @@
 """How often the 95 % intervals of ``evaluate`` cover the truth, on mock markets with overlapping, correlated labels.
 
-    python benchmarks/interval_coverage.py                    # IC .1, 500 and 5,000 rows, 200 markets each: minutes
+    python benchmarks/interval_coverage.py                    # IC .1, 500 and 5,000 rows, 400 markets each: minutes
     python benchmarks/interval_coverage.py --ic 0             # no signal: how often an interval lies above zero
     python benchmarks/interval_coverage.py --rows 500 --runs 1000
     python benchmarks/interval_coverage.py --table            # what has been measured so far, as Markdown
@@ -211,7 +211,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--ic", type=float, default=0.1)
     parser.add_argument("--rows", type=int, nargs="+", default=[500, 5000])
-    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--runs", type=int, default=400)
     parser.add_argument("--table", action="store_true")
     asked = parser.parse_args()
     if not asked.table:

@@ -42,7 +42,7 @@ def test_only_unknown_records_are_appended_and_old_lines_stay_as_they_are(ledger
     assert ledger.load()[2]["params"] == {"depth": 3}
     assert ledger.load()[0]["previous"] == GENESIS
     assert len(json.loads(ledger.preview())) == 3
-    ledger.save([{"id": "long", "net_returns": "x" * 1000}])
+    ledger.save([{"id": "long", "scope": "outer", "net_returns": "x" * 1000}])
     assert len(json.loads(ledger.preview())[-1]["net_returns"]) == 61
 
 

@@ -2,48 +2,58 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from assay.report.figures.canvas import ACCENT, INK, MUTED, THIRD, axes, draw
+from assay.report.figures.canvas import ACCENT, INK, THIRD, axes, draw
+from assay.report.figures.ends import LINES, End, Part, end_labels
 from assay.report.figures.intervals import value_ticks
 from assay.report.figures.thin import keep_extremes
 from assay.report.figures.times import days, time_ticks
-from assay.report.format import number
+from assay.report.format import interval, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_STYLES: dict[str, dict[str, Any]] = {
-    "lead": {"color": ACCENT, "linewidth": 2.0, "zorder": 4},
-    "other": {"color": INK, "linewidth": 1.1, "alpha": 0.55, "zorder": 3},
-    "market": {"color": MUTED, "linewidth": 1.3, "dashes": (4, 2), "zorder": 2},
-}
+_DRAWN = ("time", "equity", "drawdown", "low", "high")
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Equity (1 is the start) and drawdown (0 or below) over days; its part is lead, other or market."""
+    """Equity (1 is the start) with its band, and drawdown (0 or below), over days.
+
+    Attributes:
+        label: Whose it is.
+        times: Days since 1970.
+        equity: Equity at these times.
+        drawdown: Drawdown at these times.
+        band: Lower and upper end of where equity could have run.
+        deepest: The deepest drawdown of all bars, which may lie between the times.
+        part: Whose line it is.
+    """
 
     label: str
     times: Sequence[float]
     equity: Sequence[float]
     drawdown: Sequence[float]
-    part: str
+    band: tuple[Sequence[float], Sequence[float]]
+    deepest: float | None
+    part: Part
 
     @classmethod
-    def read(cls, label: str, curve: Mapping[str, Sequence[Any]], *, part: str, limit: int) -> "Curve":
-        """Read a curve ``{"time", "equity", "drawdown"}`` and thin it to at most ``limit`` points."""
+    def read(cls, label: str, book: Mapping[str, Any], *, part: Part, limit: int) -> "Curve":
+        """Read the curve of a book, ``{"time", "equity", "drawdown", "low", "high"}``, in at most ``limit`` points."""
+        curve = book["curve"]
         kept = keep_extremes(curve["equity"], limit)
-        times, equity, drawdown = ([curve[name][place] for place in kept] for name in ("time", "equity", "drawdown"))
-        return cls(label, [days(time) for time in times], equity, drawdown, part)
+        times, equity, drawdown, low, high = ([curve[name][place] for place in kept] for name in _DRAWN)
+        deepest = book["performance"]["max_drawdown"]
+        return cls(label, [days(time) for time in times], equity, drawdown, (low, high), deepest, part)
 
 
 def equity_figure(curves: Sequence[Curve], *, wide: bool, slug: str) -> Markup:
-    """Draw equity above drawdown on one time axis.
+    """Draw equity above drawdown on one time axis, with the band of the lead.
 
     Args:
         curves: In drawing order; labelled at their right end when wide.
@@ -61,15 +71,22 @@ def equity_figure(curves: Sequence[Curve], *, wide: bool, slug: str) -> Markup:
         top = axes(figure, margins=(46, right, 8, lower + 34))
         bottom = axes(figure, margins=(46, right, size[1] - lower - 16, 24))
         for curve in curves:
-            top.plot(curve.times, curve.equity, **_STYLES[curve.part])
-            if curve.part != "other":  # more than two drawdowns hide each other
-                bottom.plot(curve.times, curve.drawdown, **_STYLES[curve.part])
+            _plot(top, bottom, curve)
         _dress(top, bottom)
         time_ticks(bottom, 9 if wide else 4)
         if wide:
-            _end_labels(top, curves)
+            ends = [(curve, number(curve.equity[-1], "ratio")) for curve in curves]
+            end_labels(top, [End(f"{one.label}  {value}", one.equity[-1], one.part) for one, value in ends])
 
     return draw(paint, size, slug=slug, label=_spoken(curves))
+
+
+def _plot(top: "Axes", bottom: "Axes", curve: Curve) -> None:
+    top.plot(curve.times, curve.equity, **LINES[curve.part])
+    if curve.part == "lead":  # more than one band hide each other
+        top.fill_between(curve.times, *curve.band, color=ACCENT, alpha=0.13, linewidth=0, zorder=1)
+    if curve.part != "other":  # as do more than two drawdowns
+        bottom.plot(curve.times, curve.drawdown, **LINES[curve.part])
 
 
 def _dress(top: "Axes", bottom: "Axes") -> None:
@@ -85,43 +102,18 @@ def _dress(top: "Axes", bottom: "Axes") -> None:
     bottom.set_ylim(top=0)
 
 
-def _end_labels(panel: "Axes", curves: Sequence[Curve]) -> None:
-    low, high = panel.get_ylim()
-    heights = spread([curve.equity[-1] for curve in curves], gap=0.075 * (high - low))
-    for curve, height in zip(curves, heights, strict=True):
-        text = f"{curve.label}  {number(curve.equity[-1], 'ratio')}"
-        colour = ACCENT if curve.part == "lead" else MUTED if curve.part == "market" else INK
-        weight = "bold" if curve.part == "lead" else "normal"
-        panel.annotate(
-            text,
-            (1, height),
-            xycoords=("axes fraction", "data"),
-            xytext=(10, 0),
-            textcoords="offset points",
-            color=colour,
-            weight=weight,
-            va="center",
-            annotation_clip=False,
-        )
-
-
-def spread(values: Sequence[float], *, gap: float) -> list[float]:
-    """Move values apart until neighbours are at least ``gap`` apart, keeping their order; for labels."""
-    order = sorted(range(len(values)), key=lambda place: values[place])
-    placed = list(values)
-    for before, after in pairwise(order):
-        placed[after] = max(placed[after], placed[before] + gap)
-    shift = sum(new - old for new, old in zip(placed, values, strict=True)) / max(len(values), 1)
-    return [place - shift for place in placed]
-
-
 def _spoken(curves: Sequence[Curve]) -> str:
     said = [
-        f"{curve.label} ends at {number(curve.equity[-1], 'ratio')}, "
-        f"deepest drawdown {number(min(curve.drawdown), 'share')}"
+        f"{curve.label} ends at {number(curve.equity[-1], 'ratio')}{_banded(curve)}, "
+        f"deepest drawdown {number(curve.deepest, 'share')}"
         for curve in curves
     ]
     return "Equity and drawdown after costs, starting from 1: " + "; ".join(said)
+
+
+def _banded(curve: Curve) -> str:
+    low, high = curve.band
+    return f" {interval(low[-1], high[-1], 'ratio')}" if curve.part == "lead" else ""
 
 
 def sparkline(curves: Sequence[Curve], *, slug: str) -> Markup:
@@ -132,7 +124,7 @@ def sparkline(curves: Sequence[Curve], *, slug: str) -> Markup:
         panel.set_axis_off()
         panel.axhline(1, color=INK, linewidth=1, alpha=0.3)
         for curve in curves:
-            panel.plot(curve.times, curve.equity, **_STYLES[curve.part])
+            panel.plot(curve.times, curve.equity, **LINES[curve.part])
         panel.margins(x=0.01)
 
     return draw(paint, (THIRD, 68), slug=slug, label=_spoken(curves))
