@@ -211,32 +211,77 @@ def _receipts() -> list[dict[str, Any]]:
     ]
 
 
+DAYS = 2500  # bars of a book
+
+
 def _backtest(names: list[str]) -> dict[str, Any]:
+    """Books of the models, of the market, and of doing nothing: consistent with each other, as ``measure`` makes them."""
     rng = np.random.default_rng(5)
-    found = {}
-    for name in [*names, "buy and hold"]:
-        held = name == "buy and hold"
-        daily = rng.normal(0.00028 if held else 0.00006, 0.011 if held else 0.006, 2500)
-        equity = 1 + np.cumsum(daily)
-        drawdown = equity - np.maximum.accumulate(equity)
-        sharpe = float(daily.mean() / daily.std() * 252**0.5)
-        found[name] = {
-            "performance": {
-                "bars": 2500, "annual_return": float(daily.mean() * 252),
-                "annual_volatility": float(daily.std() * 252**0.5),
-                "sharpe": {"value": sharpe, "low": sharpe - 0.61, "high": sharpe + 0.63},
-                "timing_sharpe": {"value": sharpe / 2, "low": sharpe / 2 - 0.6, "high": sharpe / 2 + 0.6},
-                "sortino": sharpe * 1.4,
-                "max_drawdown": float(drawdown.min()), "max_drawdown_bars": 611, "win_rate": 0.514,
-                "profit_factor": 1.04, "turnover_per_year": 0.1 if held else 31.4, "exposure": 1.0 if held else 0.43,
-                "gross": 0.41, "fees": 0.031, "slippage": 0.024, "funding": None, "total_return": float(equity[-1] - 1),
-            },
-            "curve": {
-                "time": [_iso(3650 + 1.45 * i) for i in range(2500)],
-                "equity": equity.tolist(), "drawdown": drawdown.tolist(),
-            },
-        }  # fmt: skip
+    found = {name: _book(rng.normal(0.00006, 0.006, DAYS), paid=0.055) | _decided(name) for name in names}
+    found["buy and hold"] = _book(rng.normal(0.00028, 0.011, DAYS), paid=0.0002) | UNDECIDED
+    found["always flat"] = _book(np.zeros(DAYS), paid=0.0) | UNDECIDED
     return found
+
+
+UNDECIDED = {"random": None, "policy": None}
+
+
+def _book(daily: np.ndarray, *, paid: float) -> dict[str, Any]:
+    """A book that earned so much each day, after it paid so much for trading in all."""
+    equity, times = 1 + np.cumsum(daily), [_iso(3650 + 1.45 * day) for day in range(DAYS)]
+    drawdown = equity - np.maximum.accumulate(equity)
+    sharpe = float(daily.mean() / daily.std() * 252**0.5) if daily.any() else None
+    months = sorted({time[:7] for time in times})
+    sums = {month: float(sum(daily[day] for day in range(DAYS) if times[day][:7] == month)) for month in months}
+    total = float(daily.sum())
+    return {
+        "performance": {
+            "bars": DAYS, "annual_return": float(daily.mean() * 252), "annual_volatility": float(daily.std() * 252**0.5),
+            "sharpe": _around(sharpe), "timing_sharpe": _around(None if sharpe is None else sharpe / 2),
+            "lo_sharpe": sharpe, "sortino": None if sharpe is None else sharpe * 1.4,
+            "calmar": None if sharpe is None else float(daily.mean() * 252 / -drawdown.min()),
+            "max_drawdown": float(drawdown.min()), "max_drawdown_bars": 611,
+            "win_rate": None if sharpe is None else 0.514, "profit_factor": None if sharpe is None else 1.04,
+            "turnover_per_year": 33 * paid, "exposure": 0.43, "gross": total + paid, "fees": paid * 0.6,
+            "slippage": paid * 0.4, "impact": 0.0, "borrow": 0.0, "funding": 0.0, "total_return": total,
+        },
+        "curve": {
+            "time": times, "equity": equity.tolist(), "drawdown": drawdown.tolist(),
+            "low": (equity - 0.0004 * np.arange(DAYS) ** 0.9).tolist(),
+            "high": (equity + 0.0004 * np.arange(DAYS) ** 0.9).tolist(),
+        },
+        "monthly": [{"month": month, "ret": ret} for month, ret in sums.items()],
+        "by_entity": [
+            {"name": "NASDAQ", "ret": total * 1.4, "sharpe": sharpe}, {"name": "SP500", "ret": total * 0.6, "sharpe": None}
+        ],
+        "episodes": 0 if sharpe is None else 212,
+        "stress": [_stressed(daily, paid, multiple) for multiple in (0.0, 0.5, 1.0, 2.0, 3.0, 4.0)],
+        "break_even_bp": (total + paid) / (33 * paid * DAYS / 252) * 1e4 if paid else None,
+        "capacity": {"capital": None, "said": "Not known: no capital is given."},
+    }  # fmt: skip
+
+
+def _around(value: float | None) -> dict[str, float | None]:
+    return {"value": value, "low": None, "high": None} if value is None else {
+        "value": value, "low": value - 0.61, "high": value + 0.63
+    }  # fmt: skip
+
+
+def _stressed(daily: np.ndarray, paid: float, multiple: float) -> dict[str, float | None]:
+    ret = daily - (multiple - 1) * paid / DAYS
+    sharpe = float(ret.mean() / ret.std() * 252**0.5) if daily.any() else None
+    return {"multiple": multiple, "sharpe": sharpe, "annual_return": float(ret.mean() * 252)}
+
+
+def _decided(name: str) -> dict[str, Any]:
+    """What only a book has that a model decides; the naive class prior never trades."""
+    sizing = {"sizing": {"kind": "fixed", "size": 1.0}, "said": "Every call takes 1 of the capital.", "folds": []}
+    if name == "class_prior":
+        undefined = dict.fromkeys(("low", "median", "high"))
+        random = {"entries": 0, "sharpe": undefined, "beaten": None, "said": "The book never moves."}
+        return {"episodes": 0, "random": random, "policy": sizing}
+    random = {"entries": 1000, "sharpe": {"low": -0.52, "median": 0.11, "high": 0.74}, "beaten": 0.61}
+    return {"random": random | {"said": "Better than 61% of 1,000 books."}, "policy": sizing}
 
 
 def _importance(names: list[str]) -> list[dict[str, Any]]:
@@ -629,7 +674,7 @@ def _head(kind: str) -> HeadFacts:
             }
             for at, name in enumerate(tuned)
         ],
-        costs={"fee_bp": 1.0, "half_spread_bp": 0.5},
+        costs="Turnover pays 1 bp of fees and 0.5 bp of slippage.",
         funding="Positions pay no funding.",
         best_params={name: {"max_depth": 4, "learning_rate": 0.0437, "layers": [128, 64]} for name in tuned},
         min_coverage=0.5,

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from assay.report import ReportFacts, comparison_table
-from assay.report.comparison import strongest
+from assay.report.comparison import contest_ranks, strongest
 from assay.report.view import HeadView
 
 
@@ -91,3 +91,21 @@ def test_values_are_those_of_the_evaluation(facts: ReportFacts) -> None:
 def test_undefined_is_null_not_zero(facts: ReportFacts) -> None:
     row = comparison_table(facts).filter(pl.col("model") == "class_prior", pl.col("metric") == "direction_ic")
     assert row["value"].to_list() == [None]
+
+
+def test_the_place_in_the_contest_is_that_of_the_model_whatever_the_metric(facts: ReportFacts) -> None:
+    table = comparison_table(facts).filter(pl.col("head") == "signal")
+    models = facts.heads["signal"].contest["models"]
+    rows = {row["model"]: row for row in table.select("model", "rank", "mcs_p", "inside").unique().to_dicts()}
+    assert len(rows) == table["model"].n_unique()
+    assert {name: row["mcs_p"] for name, row in rows.items() if row["rank"]} == {
+        n: m["mcs_p"] for n, m in models.items()
+    }
+    best = min(models, key=lambda name: models[name]["mean_loss"])
+    assert (rows[best]["rank"], rows[best]["inside"]) == (1, True)
+    assert [rows["class_prior"][name] for name in ("rank", "mcs_p", "inside")] == [None] * 3
+
+
+def test_models_without_a_loss_come_last() -> None:
+    models = {name: {"mean_loss": loss} for name, loss in (("a", None), ("b", 0.2), ("c", -0.1))}
+    assert contest_ranks({"models": models}) == {"c": 1, "b": 2, "a": 3}

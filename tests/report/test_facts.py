@@ -81,6 +81,25 @@ def _without(head: HeadFacts, *path: str | int) -> dict[str, Any]:
         ("calibration", "models", "xgboost", "reliability", 0, "share"),
         ("explanation", "left_out"),
         ("shap_sample", 0, "shap"),
+        ("evaluation", "breakdown"),
+        ("evaluation", "breakdown", "xgboost"),
+        ("evaluation", "breakdown", "xgboost", "trend", 0, "accuracy"),
+        ("evaluation", "breakdown", "xgboost", "trend", 0, "ic", "low"),
+        ("contest", "level"),
+        ("contest", "loss", "definition"),
+        ("contest", "models", "xgboost", "inside"),
+        ("contest", "accuracy_of_forecast", "models", "xgboost", "mcs_p"),
+        ("contest", "spa", "p_consistent"),
+        ("contest", "stepm", "better"),
+        ("contest", "pairs", 0, "dm"),
+        ("contest", "pairs", 0, "difference", "high"),
+        ("contest", "pesaran_timmermann", "xgboost", "hits"),
+        ("contest", "pesaran_timmermann", "xgboost", "overlapping", "t"),
+        ("significance", "pbo"),
+        ("significance", "pbo", "value"),
+        ("significance", "trials", "expected_max_sharpe"),
+        ("significance", "models", "xgboost", "dsr"),
+        ("seeds", "ic"),
     ],
     ids=lambda path: ".".join(map(str, path)),
 )
@@ -124,6 +143,59 @@ def test_what_was_not_evaluated_is_neither_an_ensemble_nor_calibrated(facts: Rep
         HeadFacts(**head | {"calibration": {**calibration, "kind": "regression"}})
 
 
+@pytest.mark.parametrize(
+    ("document", "inside", "said"),
+    [
+        ("contest", "models", "model of the contest"),
+        ("significance", "models", "model of the significance"),
+    ],
+)
+def test_what_was_not_evaluated_is_neither_contested_nor_deflated(
+    facts: ReportFacts, document: str, inside: str, said: str
+) -> None:
+    head = asdict(facts.heads["signal"])
+    found = head[document]
+    lost = {**found, inside: {**found[inside], "lost": found[inside]["xgboost"]}}
+    with pytest.raises(DataError, match=rf"{said}: unknown name(.|\n)*found: lost"):
+        HeadFacts(**head | {document: lost})
+
+
+def test_seeds_are_those_of_a_model_and_parts_those_of_a_known_kind(facts: ReportFacts) -> None:
+    head = asdict(facts.heads["signal"])
+    with pytest.raises(DataError, match=r"model of the seeds: unknown name(.|\n)*found: lost"):
+        HeadFacts(**head | {"seeds": {**head["seeds"], "model": "lost"}})
+    broken = {name: {"moon": []} for name in head["evaluation"]["breakdown"]}
+    with pytest.raises(DataError, match=r"breakdown of xgboost: unknown name(.|\n)*found: moon"):
+        HeadFacts(**head | {"evaluation": {**head["evaluation"], "breakdown": broken}})
+
+
+def test_a_contest_that_found_nothing_to_compare_is_whole(facts: ReportFacts) -> None:
+    head = asdict(facts.heads["signal"])
+    assert HeadFacts(**head | {"contest": {**head["contest"], "spa": None}}).contest["spa"] is None
+
+
+@pytest.mark.parametrize("path", [("level",), ("total", "evidence", "low"), ("power", "kinds"), ("total", "rules")])
+def test_a_null_calibration_with_anything_missing_is_an_error(
+    facts: ReportFacts, change: Callable[..., ReportFacts], path: tuple[str, ...]
+) -> None:
+    found = deepcopy(dict(facts.null_calibration or {}))
+    *outer, last = path
+    del reduce(lambda part, name: part[name], outer, found)[last]
+    with pytest.raises(DataError, match=rf"report facts, .*: incomplete(.|\n)*found: no {last}"):
+        change(null_calibration=found)
+
+
+def test_the_same_inputs_have_the_same_hash_and_others_another(
+    facts: ReportFacts, change: Callable[..., ReportFacts]
+) -> None:
+    inputs = facts.manifest["facts"]["inputs"]
+    turned = {"facts": {"inputs": dict(reversed(inputs.items()))}, "run": {"id": "another"}}
+    other = {"facts": {"inputs": {**inputs, "more": "ef"}}, "run": {"id": "another"}}
+    assert change(manifest=turned).provenance.data == facts.provenance.data
+    assert change(manifest=other).provenance.data != facts.provenance.data
+    assert str(change(manifest=turned).provenance) == f"run another · data {facts.provenance.data}"
+
+
 def test_a_trial_of_an_unknown_state_is_an_error(facts: ReportFacts) -> None:
     head = asdict(facts.heads["signal"])
     trials = [{**head["trials"][0], "state": "running"}]
@@ -132,7 +204,7 @@ def test_a_trial_of_an_unknown_state_is_an_error(facts: ReportFacts) -> None:
 
 
 def test_only_a_traded_head_needs_books(facts: ReportFacts) -> None:
-    head = asdict(facts.heads["signal"]) | {"backtest": {}, "costs": {}, "funding": ""}
+    head = asdict(facts.heads["signal"]) | {"backtest": {}, "costs": "", "funding": ""}
     with pytest.raises(DataError, match="backtest: incomplete"):
         HeadFacts(**head)
     assert not HeadFacts(**head | {"traded": False}).traded
@@ -141,14 +213,17 @@ def test_only_a_traded_head_needs_books(facts: ReportFacts) -> None:
 @pytest.mark.parametrize(
     ("field", "broken"),
     [
-        ("verdict", {"level": "weak", "headline": "", "reasons": ["Direction: it is."], "wanted": []}),
-        ("verdict", {"level": "weak", "headline": "", "reasons": [], "wanted": [{"name": "Accuracy"}]}),
+        ("verdict", {"level": "weak", "headline": "", "reasons": ["Direction: it is."], "wanted": [], "rules": []}),
+        ("verdict", {"level": "weak", "headline": "", "reasons": [], "wanted": [{"name": "Accuracy"}], "rules": []}),
         ("catalogue", {"features": [], "disabled": []}),
         ("catalogue", {"feature_set_id": "x", "features": [], "disabled": [{"name": "a"}]}),
         ("quality", {"notes": []}),
         ("quality", {"notes": [], "entities": [{"entity": "a"}]}),
         ("manifest", {"facts": {}}),
         ("manifest", {"facts": {}, "run": {}}),
+        ("manifest", {"facts": {}, "run": {"id": "x"}}),
+        ("verdict", {"level": "weak", "headline": "", "reasons": [], "wanted": []}),
+        ("verdict", {"level": "weak", "headline": "", "reasons": [], "wanted": [], "rules": [{"name": "Seeds"}]}),
     ],
 )
 def test_a_report_with_anything_missing_is_an_error(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.report.figures.canvas import ACCENT, axes, draw
-from assay.report.figures.curves import spread
+from assay.report.figures.canvas import ACCENT, LINE, Box, axes, boxes, draw
+from assay.report.figures.ends import spread
 from assay.report.figures.intervals import Estimate, interval_panel, short_number, shortened
 from assay.report.figures.regression import scatter_figure
 from assay.report.figures.thin import evenly, keep_extremes
@@ -40,6 +40,31 @@ def test_two_drawings_on_a_page_share_no_id() -> None:
     ids = [set(re.findall(r' id="([^"]+)"', draw(_paint, (200, 100), slug=s, label=""))) for s in ("a", "b")]
     assert ids[0]
     assert ids[0].isdisjoint(ids[1])
+
+
+def test_what_lies_inside_its_axes_is_not_clipped_and_what_does_not_is() -> None:
+    def paint(figure: "Figure") -> None:
+        panel = axes(figure, margins=(20, 20, 20, 20))
+        panel.set(xlim=(0, 1), ylim=(0, 1))
+        panel.plot([0.2, 0.8], [0.5, 0.5], color=ACCENT)
+        panel.plot([0.2, 1.8], [0.4, 0.4], color=ACCENT)
+
+    lines = re.findall(
+        r'<path d="[^"]+"([^>]*)style="[^"]*var\(--accent\)', draw(paint, (200, 100), slug="a", label="")
+    )
+    assert ["clip-path" in line for line in lines] == [False, True]
+
+
+def test_boxes_lie_where_they_are_said_to_and_leave_the_axes_as_they_are() -> None:
+    def paint(figure: "Figure") -> None:
+        panel = axes(figure, margins=(0, 0, 0, 0))
+        panel.set(xlim=(0, 100), ylim=(100, 0))
+        boxes(panel, [Box(10, 20, 30, 40, ACCENT, 0.5), Box(50, 0, 10, 10, LINE)])
+        assert panel.get_xlim() == (0, 100)
+
+    svg = draw(paint, (100, 100), slug="a", label="")
+    assert '<path d="M 10 20 L 40 20 L 40 60 L 10 60 z " style="fill: var(--accent); fill-opacity: 0.5"' in svg
+    assert 'M 50 0 L 60 0 L 60 10 L 50 10 z " style="fill: var(--line)"' in svg
 
 
 def test_settings_of_the_user_change_nothing() -> None:

@@ -106,7 +106,7 @@ def found(facts: ReportFacts) -> dict[str, Any]:
         "labels": labels_of(plan.receipts[0]),
         "fits": head.fits,
         "metrics": head.evaluation,
-        "backtest": {"models": head.backtest, "costs": {"fee_bp": 1.0}, "funding": "No funding is charged."},
+        "backtest": {"models": head.backtest, "said": "Turnover pays 1 bp.", "funding": "No funding is charged."},
         "importance": importance,
         "label_manifest": head.label_manifest,
         "best_params": {
@@ -162,7 +162,7 @@ def test_fits_are_those_of_models_ensembles_and_calibration(facts: ReportFacts, 
 def test_a_head_that_is_not_traded_has_findings_without_money(found: dict[str, Any]) -> None:
     told = head_findings(**{name: part for name, part in found.items() if name not in MONEY})
     head = HeadFacts(**told)
-    assert (head.traded, head.backtest, head.costs, head.outer_trials) == (False, {}, {}, 0)
+    assert (head.traded, head.backtest, head.costs, head.outer_trials) == (False, {}, "", 0)
 
 
 def test_what_an_untraded_head_tried_is_said_not_to_count(facts: ReportFacts, found: dict[str, Any]) -> None:
@@ -282,7 +282,7 @@ def test_notes_tell_what_a_reader_must_know(facts: ReportFacts, found: dict[str,
     assert notes[0] == "An index is not tradable."
     assert "2 features are left out: no open." in notes
     assert "1 feature is left out: no volume." in notes
-    assert "No funding is charged." in notes
+    assert "Turnover pays 1 bp. No funding is charged." in notes
     assert any(note.startswith("Replay of 6 rows at the 3 newest timestamps: ") for note in notes)
     assert any(note.startswith("2 configurations have had") for note in notes)
 

@@ -1,5 +1,6 @@
 """The page: self-contained, deterministic, complete, safe, accessible."""
 
+import gc
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,10 +10,12 @@ from importlib.resources import files
 from itertools import pairwise
 
 import pytest
+from markupsafe import Markup
 
 from assay.report import ReportFacts, build_report
+from assay.report.facts import Provenance
 from assay.report.format import interval, number, title
-from assay.report.page import explain
+from assay.report.page import explain, signed
 from assay.report.view import head_view
 
 HOSTILE = '<script>alert("x")</script>&$\\frac{1}{0}$'
@@ -113,6 +116,8 @@ def test_every_section_of_both_heads_is_there(document: Document) -> None:
     wanted = {f"{head}-{name}" for head in ("signal", "forward-return") for name in common}
     wanted |= {"verdict", "wanted", "audit", "signal-skill", "signal-classes", "forward-return-fit"}
     wanted |= {"signal-ensembles", "signal-calibration", "forward-return-intervals", "signal-explanation"}
+    wanted |= {"null-check", "signal-seeds", "signal-significance", "forward-return-significance"}
+    wanted |= {f"{head}-{name}" for head in ("signal", "forward-return") for name in ("contest", "breakdown")}
     assert wanted | {"data", "features", "run", "glossary"} <= ids
 
 
@@ -145,7 +150,7 @@ def test_undefined_values_are_dashes_that_say_why(page: str) -> None:
 def test_notes_costs_and_seeds_are_shown(page: str) -> None:
     for text in (
         "An index is not tradable",
-        "fee bp 1, half spread bp 0.5",
+        "Turnover pays 1 bp of fees and 0.5 bp of slippage.",
         "Positions pay no funding.",
         "sp500_daily.parquet",
     ):
@@ -223,7 +228,7 @@ def test_a_head_with_nothing_but_one_model_makes_a_page(change: Callable[..., Re
     alone = replace(
         head,
         evaluation={**head.evaluation, "models": {name: model}, "skill": skill},
-        backtest={book: head.backtest[book] for book in (name, "buy and hold")},
+        backtest={book: head.backtest[book] for book in (name, "buy and hold", "always flat")},
         importance=[],
         trials=[],
         searches={},
@@ -260,6 +265,42 @@ def test_every_colour_of_a_drawing_is_one_of_the_page(page: str) -> None:
     css = (files("assay.report") / "templates" / "style.css").read_text(encoding="utf-8")
     assert {f"--ramp-{place}" for place in range(9)} <= used
     assert used <= set(re.findall(r"(--[\w-]+):", css))
+
+
+def test_every_drawing_and_figure_says_which_run_and_data_it_is_from(facts: ReportFacts, page: str) -> None:
+    said = str(facts.provenance)
+    drawings = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
+    assert all(svg.count(f"<metadata>{said}</metadata>") == 1 for svg in drawings)
+    figures = re.findall(r"<figure.*?</figure>", page, flags=re.DOTALL)
+    assert all(figure.count(f'<p class="stamp" aria-hidden="true">{said}</p>') == 1 for figure in figures)
+    assert f"<dd>{facts.provenance.data}</dd>" in page
+
+
+def test_a_page_about_several_runs_signs_nothing() -> None:
+    svg = Markup("<svg a='1'><g/></svg>")
+    assert signed(svg, provenance=None) == svg
+    assert signed(svg, provenance=Provenance("<r>", "d")) == (
+        "<svg a='1'><metadata>run &lt;r&gt; · data d</metadata><g/></svg>"
+    )
+
+
+def test_what_was_frozen_while_drawing_is_collected_again_afterwards(facts: ReportFacts) -> None:
+    head = replace(facts.heads["signal"], trials=[], searches={}, best_params={})
+    build_report(replace(facts, heads={"signal": head}))
+    assert gc.get_freeze_count() == 0
+
+
+def test_paper_is_white_and_nothing_on_it_is_closed() -> None:
+    folder = files("assay.report") / "templates"
+    css, script = ((folder / name).read_text(encoding="utf-8") for name in ("style.css", "page.js"))
+    assert "prefers-color-scheme: dark" not in css.replace("@media screen and (prefers-color-scheme: dark)", "")
+    assert "beforeprint" in script
+    assert "details::details-content { content-visibility: visible" in css[css.index("@media print") :]
+
+
+def test_groups_that_scroll_are_no_landmarks_and_headings_of_tables_are_never_empty(page: str) -> None:
+    assert 'role="region"' not in page
+    assert not re.search(r"<th scope=\"col\"[^>]*></th>", page)
 
 
 def test_terms_are_explained_once_per_text_and_text_is_escaped() -> None:

@@ -97,9 +97,9 @@ def test_clean_splits_are_said_so_and_leaking_ones_raise_an_alarm(signal: HeadVi
 def test_costs_are_beside_the_money(signal: HeadView) -> None:
     tables = {table.caption: table for table in cost_block(signal).tables}
     assert [column.label for column in tables["From gross to net"].columns][-1] == "Total return"
-    assert tables["From gross to net"].note.startswith("Costs: fee bp 1, half spread bp 0.5. Positions pay no funding.")
+    assert tables["From gross to net"].note.startswith("Turnover pays 1 bp of fees and 0.5 bp of slippage. Posi")
     rows = {row[0].text: row for row in tables["Performance after costs"].rows}
-    assert list(rows)[-1] == "buy and hold"
+    assert list(rows)[-2:] == ["buy and hold", "always flat"]
 
 
 def test_every_fold_and_its_spread_is_in_the_table(signal: HeadView) -> None:

@@ -375,7 +375,7 @@ def test_a_period_that_falls_short_is_in_alarm() -> None:
 @pytest.fixture(scope="module")
 def untraded(facts: ReportFacts, change: Callable[..., ReportFacts]) -> ReportFacts:
     """The same run, in which no position earns what the second head predicts, and a third head has no data."""
-    head = replace(facts.heads["forward_return"], traded=False, backtest={}, costs={}, funding="", outer_trials=0)
+    head = replace(facts.heads["forward_return"], traded=False, backtest={}, costs="", funding="", outer_trials=0)
     heads = {"signal": facts.heads["signal"], "forward_return": head}
     return change(heads=heads, absent={"open_interest": "these data have no open_interest_amount"})
 

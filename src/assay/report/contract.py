@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from assay.market.errors import DataError
-from assay.market.trading import BUY_AND_HOLD
 
 Facts = Mapping[str, Any]
 
@@ -26,11 +25,6 @@ _EVALUATION = (
 )
 _MODEL = ("role", "metrics", "full_span", "folds", "fold_mean", "fold_std", "versus")
 _SHAPES = {"classification": ("confusion", "roc"), "regression": ("scatter", "residuals")}
-_PERFORMANCE = (
-    *("bars", "annual_return", "annual_volatility", "sharpe", "timing_sharpe", "sortino", "max_drawdown"),
-    *("max_drawdown_bars", "win_rate", "profit_factor", "turnover_per_year", "exposure"),
-    *("gross", "fees", "slippage", "funding", "total_return"),
-)
 _RECEIPT = (
     *("fold", "train_start", "train_end", "last_train_label_end", "test_start", "test_end"),
     *("train_rows", "test_rows", "purged_rows", "embargoed_rows"),
@@ -121,21 +115,6 @@ def _check_model(name: str, model: Facts, evaluation: Facts) -> None:
             need(f"{metric} of {name} versus {rival}", difference, ("difference", "low", "high"))
 
 
-def check_backtest(backtest: Facts, models: Iterable[str]) -> None:
-    """Refuse a backtest without buy and hold, a model, its performance or its curve.
-
-    Raises:
-        DataError: Something is missing.
-    """
-    need("backtest", backtest, (*models, BUY_AND_HOLD))
-    for name, book in backtest.items():
-        need(f"backtest of {name}", book, ("performance", "curve"))
-        need(f"performance of {name}", book["performance"], _PERFORMANCE)
-        need(f"curve of {name}", book["curve"], ("time", "equity", "drawdown"))
-        for ratio in ("sharpe", "timing_sharpe"):
-            need(f"{ratio} of {name}", book["performance"][ratio], ESTIMATE)
-
-
 def check_audit(audit: Facts, verdicts: Iterable[str]) -> None:
     """Refuse an audit without a known outcome, or one in which a test or a feature is not whole.
 
@@ -223,4 +202,8 @@ _ROWS: dict[str, tuple[str, ...]] = {
     "rules": ("name", "said", "holds"),
     "pairs": ("model", "rival", "difference", "dm", "p", "said"),
     "breakdown": ("name", "rows", "timestamps", "ic", "accuracy"),
+    "monthly": ("month", "ret"),
+    "by_entity": ("name", "ret", "sharpe"),
+    "stress": ("multiple", "sharpe", "annual_return"),
+    "folds of a policy": ("fold", "test_start", "bars", "until", "chosen"),
 }

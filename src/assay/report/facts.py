@@ -10,7 +10,6 @@ from assay.market.audit.document import VERDICTS
 from assay.market.verdict import Level
 from assay.report.contract import (
     check_audit,
-    check_backtest,
     check_evaluation,
     check_folds,
     check_rows,
@@ -25,6 +24,7 @@ from assay.report.contract_evidence import (
     check_seeds,
     check_significance,
 )
+from assay.report.contract_money import check_backtest
 from assay.report.contract_stages import check_calibration, check_ensembles, check_explanation, check_search
 
 Facts = Mapping[str, Any]
@@ -56,13 +56,13 @@ class HeadFacts:
         receipts: One mapping per walk-forward fold: times as ISO strings, row counts.
         label_manifest: Rows, labelled rows, nulls by cause, threshold, horizon, execution.
         importance: Grain model, feature: ``mean``, ``std``, ``low`` and ``high`` over the folds.
-        backtest: Per model (and ``buy and hold``) ``performance`` and ``curve`` after costs.
+        backtest: Per model, and for ``buy and hold`` and ``always flat``, its book: see ``trading.measure``.
         trials: Grain model, trial number: ``state`` (complete, pruned or failed), ``score`` (higher is better; None of
             a failed one), ``objective``, ``params``.
         searches: Per tuned model why its search ``stopped`` (None where nothing says so), and the ``spans`` it tried:
             ``low``, ``high`` and ``log``, or ``options``, per parameter.
         best_params: Chosen parameters per tuned model.
-        costs: Cost assumptions of the backtest, e.g. ``fee_bp``.
+        costs: What trading is charged, in words; empty without a backtest.
         funding: How funding is charged, in one sentence; empty without a backtest.
         bundles: One mapping per model fitted on all labelled rows: ``model``, ``bundle_id``, ``training``.
         min_coverage: Share of its training part on which a feature must be defined to enter a fold.
@@ -101,7 +101,7 @@ class HeadFacts:
     trials: Sequence[Facts]
     searches: Mapping[str, Facts]
     best_params: Mapping[str, Facts]
-    costs: Facts
+    costs: str
     funding: str
     bundles: Sequence[Facts]
     min_coverage: float

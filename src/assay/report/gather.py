@@ -72,11 +72,11 @@ def head_findings(
 
 def _money(told: Document) -> dict[str, Any]:
     """What the models earned; nothing for a head whose target no position earns."""
-    backtest = told.get("backtest", {"models": {}, "costs": {}, "funding": ""})
+    backtest = told.get("backtest", {"models": {}, "said": "", "funding": ""})
     return {
         "traded": "backtest" in told,
         "backtest": backtest["models"],
-        "costs": backtest["costs"],
+        "costs": backtest["said"],
         "funding": backtest["funding"],
         "outer_trials": len(told.get("outer_trials", ())),
         "significance": told.get("significance", {}),
@@ -196,7 +196,7 @@ def _notes(about: Document, heads: Mapping[str, HeadFacts]) -> list[str]:
         *about["quality"]["notes"],
         *_disabled(about["catalogue"]["disabled"]),
         *reasons({model: why for head in heads.values() for model, why in head.left_out.items()}),
-        *sorted({head.funding for head in heads.values() if head.traded}),
+        *sorted({f"{head.costs} {head.funding}" for head in heads.values() if head.traded}),
         _replayed(about["replay"]),
         f"{ever}{uncounted}",
     ]

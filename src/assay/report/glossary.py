@@ -16,7 +16,21 @@ GLOSSARY = {
     "Sortino": "Like the Sharpe ratio, but only losses count as risk.",
     "drawdown": "Distance of the equity from its highest value so far.",
     "turnover": "Share of the capital traded; every unit of it pays fees and slippage.",
-    "exposure": "Share of bars on which a position is held.",
+    "exposure": "Mean size of the positions held, long plus short, as a share of the capital.",
+    "timing Sharpe": "What is left of the Sharpe ratio once the drift of what is held is taken out: being always long "
+    "earns none.",
+    "Calmar": "Annual return divided by the size of the deepest drawdown (Young 1991).",
+    "always flat": "The book that never trades: it earns nothing and pays nothing.",
+    "buy and hold": "The book that buys every entity at the start and holds it to the end.",
+    "bootstrap band": "Where equity could have been at each time had blocks of the same bars come in another order "
+    "(Politis and Romano 1994); it holds for one time, not for the whole path.",
+    "impact": "What a trade moves the price against itself; by the square-root law it grows with the root of its share "
+    "of the volume.",
+    "borrow": "What is paid for holding a short position, apart from funding.",
+    "break-even": "Cost of a unit of turnover, one way, at which a book ends where it began.",
+    "capacity": "Capital at which the impact of its own trades takes all that a book earns.",
+    "random entries": "The positions of a book, moved in time together: as much, as long and to the same side, without "
+    "its timing.",
     "profit factor": "Sum of gains divided by the sum of losses; 1 is break-even.",
     "baseline": "A forecast that needs no learning (class prior, zero, drift, last sign, a linear model). A model is "
     "worth its place only where it beats the baselines.",

@@ -21,6 +21,7 @@ from assay.report.sections.classes import class_block
 from assay.report.sections.contest import contest_block
 from assay.report.sections.costs import cost_block
 from assay.report.sections.coverage import coverage_block
+from assay.report.sections.earned import earned_block
 from assay.report.sections.ensembles import ensemble_block
 from assay.report.sections.explanation import explanation_block
 from assay.report.sections.features import feature_block
@@ -37,6 +38,7 @@ from assay.report.sections.selection import selection_block
 from assay.report.sections.significance import significance_block
 from assay.report.sections.skill import skill_block
 from assay.report.sections.splits import split_block
+from assay.report.sections.stress import stress_block
 from assay.report.sections.tuning import tuning_block
 from assay.report.sections.wanted import wanted_block
 from assay.report.view import HeadView, head_view
@@ -51,6 +53,8 @@ _HEAD_SECTIONS: tuple[Callable[[HeadView], Block], ...] = (
     skill_block,
     seed_block,
     cost_block,
+    stress_block,
+    earned_block,
     significance_block,
     fold_block,
     breakdown_block,
