@@ -50,7 +50,6 @@ def findings(seen: str = "2019-12-01T00:00:00+00:00") -> dict[str, Any]:
     fit = {"model": "m", "fold": 1, "what": "model", "last_time_seen": seen, "last_label_end": seen}
     return {
         "evaluation": evaluation,
-        "traded": True,
         "backtest": dict.fromkeys(("m", "buy and hold"), book),
         "significance": {"models": {"m": {"dsr": 0.99}}, "trials": {"configurations": 3}},
         "seeds": {"model": "m", "ic": [0.02, 0.03, 0.04], "low": 0.02, "high": 0.04, "sd": 0.01},
@@ -63,7 +62,9 @@ def findings(seen: str = "2019-12-01T00:00:00+00:00") -> dict[str, Any]:
 def judged(verdict: str = "NONE FOUND", **found: Any) -> dict[str, Any]:
     rule = VerdictRule(universe="fixed")
     heads = {"signal": findings(), **found}
-    numbers = judge(primary=PRIMARY, rule=rule, **heads)
+    nouns = {"metrics": "evaluation", "contest": "contest", "significance": "significance", "seeds": "seeds"}
+    told = {f"signal.{noun}": heads["signal"][name] for noun, name in nouns.items()}
+    numbers = judge(primary=PRIMARY, rule=rule, **told, **{"signal.backtest": {"models": heads["signal"]["backtest"]}})
     return summarise(primary=PRIMARY, judged=numbers, audit=audit(verdict), replay=REPLAY, **heads)
 
 

@@ -215,7 +215,7 @@ DAYS = 2500  # bars of a book
 
 
 def _backtest(names: list[str]) -> dict[str, Any]:
-    """Books of the models, of the market, and of doing nothing: consistent with each other, as ``measure`` makes them."""
+    """Books of the models, of the market, and of doing nothing, as ``measure`` makes them."""
     rng = np.random.default_rng(5)
     found = {name: _book(rng.normal(0.00006, 0.006, DAYS), paid=0.055) | _decided(name) for name in names}
     found["buy and hold"] = _book(rng.normal(0.00028, 0.011, DAYS), paid=0.0002) | UNDECIDED
@@ -236,7 +236,8 @@ def _book(daily: np.ndarray, *, paid: float) -> dict[str, Any]:
     total = float(daily.sum())
     return {
         "performance": {
-            "bars": DAYS, "annual_return": float(daily.mean() * 252), "annual_volatility": float(daily.std() * 252**0.5),
+            "bars": DAYS, "annual_return": float(daily.mean() * 252),
+            "annual_volatility": float(daily.std() * 252**0.5),
             "sharpe": _around(sharpe), "timing_sharpe": _around(None if sharpe is None else sharpe / 2),
             "lo_sharpe": sharpe, "sortino": None if sharpe is None else sharpe * 1.4,
             "calmar": None if sharpe is None else float(daily.mean() * 252 / -drawdown.min()),
@@ -252,7 +253,8 @@ def _book(daily: np.ndarray, *, paid: float) -> dict[str, Any]:
         },
         "monthly": [{"month": month, "ret": ret} for month, ret in sums.items()],
         "by_entity": [
-            {"name": "NASDAQ", "ret": total * 1.4, "sharpe": sharpe}, {"name": "SP500", "ret": total * 0.6, "sharpe": None}
+            {"name": "NASDAQ", "ret": total * 1.4, "sharpe": sharpe},
+            {"name": "SP500", "ret": total * 0.6, "sharpe": None},
         ],
         "episodes": 0 if sharpe is None else 212,
         "stress": [_stressed(daily, paid, multiple) for multiple in (0.0, 0.5, 1.0, 2.0, 3.0, 4.0)],

@@ -78,7 +78,7 @@ def test_a_contest_of_nothing_says_why_and_draws_nothing(signal: HeadView) -> No
 
 
 def test_what_luck_reaches_is_drawn_in_the_unit_of_the_sharpe_ratios(signal: HeadView) -> None:
-    """An expected maximum of 10 a bar is 40 a year with 16 bars: far right of every model."""
+    """An expected maximum of 10 a bar is 40 a year with 16 bars: far right of every model, and in sight."""
     found = deepcopy(dict(signal.facts.significance))
     found["trials"]["expected_max_sharpe"], found["bars_per_year"] = 10.0, 16.0
     figure = significance_block(_with(signal, significance=found)).figures[0]

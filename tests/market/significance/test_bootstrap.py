@@ -82,6 +82,13 @@ def test_block_of_an_autoregression_is_that_of_the_theory() -> None:
     assert np.mean(lengths) == pytest.approx((2 * 4.0**2 / (2 * 3.0**2) * 2000) ** (1 / 3), abs=1.5)
 
 
+def test_block_of_a_series_that_is_nearly_always_silent_is_finite() -> None:
+    for place in range(82):
+        series = np.zeros(83)
+        series[place : place + 2] = [1.0, -1.0]
+        assert 1.0 <= optimal_block([series]) < 83.0
+
+
 @pytest.mark.parametrize("series", [np.zeros(100), np.arange(10.0)], ids=["constant", "very short"])
 def test_block_of_a_series_that_says_nothing_is_the_horizon(series: Array) -> None:
     assert optimal_block([series], horizon=5) == 5.0

@@ -1,5 +1,6 @@
 """What the trials of a head say: how many, how far apart, how alike, and what that leaves of a Sharpe ratio."""
 
+import itertools
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from scipy.signal import lfilter
 
 from assay.market.primary import Primary
 from assay.market.significance import (
@@ -46,9 +48,35 @@ def test_the_hurdle_is_that_of_the_trials_at_hand(make_ledger: Made, make_noise:
     counts = {name: told[name] for name in ("records", "configurations", "compared", "clusters", "effective")}
     assert counts == dict.fromkeys(counts, 12)
     assert told["sharpe_variance"] == pytest.approx(sharpes(returns).var(ddof=1), rel=1e-5)
-    hurdle = expected_maximum_sharpe(12, told["sharpe_variance"])
+    published = expected_maximum_sharpe(12, told["sharpe_variance"])
+    assert told["expected_max_2014"] == pytest.approx(published, rel=1e-5)
+    hurdle = min(published, expected_maximum_sharpe(12, told["luck_variance"]))
     assert told["expected_max_sharpe"] == pytest.approx(hurdle, rel=1e-5)
     assert f"annual Sharpe ratio of {hurdle * 365.25**0.5:.2f} without any skill" in told["said"]
+
+
+def test_skill_that_differs_raises_no_hurdle(make_ledger: Made, make_noise: Made) -> None:
+    """Half of the trials earn, half lose: the luckiest without skill would show neither."""
+    noise, skill = make_noise(12), itertools.cycle((-0.4, 0.4))
+    returns = {name: series + next(skill) * series.std() for name, series in noise.items()}
+    ledger = make_ledger(returns)
+    found = deflate(records_of(ledger), ledger, horizon=1)
+    told, best = found["trials"], found["models"]["m1"]
+    assert told["sharpe_variance"] > 20 * told["luck_variance"]
+    assert told["expected_max_sharpe"] == pytest.approx(expected_maximum_sharpe(12, told["luck_variance"]))
+    assert told["expected_max_2014"] > 4 * told["expected_max_sharpe"]
+    assert best["dsr"] > 0.99 > best["dsr_2014"]
+
+
+def test_luck_varies_more_where_returns_follow_each_other(make_ledger: Made, make_noise: Made) -> None:
+    """Over markets without skill, the ratio of an AR(.5) book varies by (1 + .5) / (1 - .5) / bars."""
+    noise = make_noise(2)
+    following = {name: lfilter([1.0], [1.0, -0.5], series) for name, series in noise.items()}
+    against = {name: lfilter([1.0], [1.0, 0.5], series) for name, series in noise.items()}
+    ledgers = [make_ledger(returns) for returns in (following, against)]
+    more, less = (deflate(records_of(ledger), ledger, horizon=1)["trials"]["luck_variance"] for ledger in ledgers)
+    assert more == pytest.approx(3.0 / 400, rel=0.3)
+    assert less == 1 / 400
 
 
 def test_every_model_is_held_against_the_hurdle(make_ledger: Made, make_noise: Made) -> None:
@@ -66,6 +94,7 @@ def test_every_model_is_held_against_the_hurdle(make_ledger: Made, make_noise: M
         "kurtosis": track.kurtosis,
         "psr": probabilistic_sharpe_ratio(track),
         "dsr": probabilistic_sharpe_ratio(track, hurdle),
+        "dsr_2014": probabilistic_sharpe_ratio(track, found["trials"]["expected_max_2014"]),
         "min_track_record_years": minimum_track_record_length(track) / year,
         "min_backtest_years": minimum_backtest_length(track.sharpe * year**0.5, trials=3),
         "lo_annual_sharpe": annualised_sharpe(returns["m1"], bars_per_year=year),
@@ -120,7 +149,7 @@ def test_trials_that_cannot_be_compared_count_with_the_spread_of_luck(
     unlike = make_ledger({f"unlike {name}": series for name, series in make_noise(5, seed=9).items()}, **other)
     told = deflate([*records_of(unlike), *records_of(ledger)], ledger, horizon=1)["trials"]
     assert (told["configurations"], told["compared"], told["effective"]) == (8, 3, 8)
-    pooled = (3 * sharpes(returns).var(ddof=1) + 5 / 400) / 8
+    pooled = (3 * sharpes(returns).var(ddof=1) + 5 * told["luck_variance"]) / 8
     assert told["sharpe_variance"] == pytest.approx(pooled, rel=1e-5)
 
 

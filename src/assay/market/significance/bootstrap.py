@@ -43,12 +43,14 @@ def optimal_block(series: Sequence[Array], *, horizon: int = 1) -> float:
         horizon: Bars that a label spans; the block is never shorter.
 
     Returns:
-        Block length in timestamps, at least ``max(horizon, 1)``. Constant and very short series are left out.
+        Block length in timestamps, at least ``max(horizon, 1)``. Constant and very short series are left out,
+        and so are those whose memory cannot be told.
     """
     from arch.bootstrap import optimal_block_length
 
     usable = [values for values in series if len(values) > 20 and np.ptp(values) > 0.0]
-    lengths = [float(optimal_block_length(values)["stationary"].iloc[0]) for values in usable]
+    with np.errstate(divide="ignore", invalid="ignore"):  # series that are silent over long stretches
+        lengths = [float(optimal_block_length(values)["stationary"].iloc[0]) for values in usable]
     return max([float(horizon), 1.0, *(length for length in lengths if math.isfinite(length))])
 
 

@@ -1,5 +1,6 @@
 """What the number of trials leaves of a Sharpe ratio."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from assay.market.significance import (
     minimum_track_record_length,
     probabilistic_sharpe_ratio,
     probability_of_backtest_overfitting,
+    sharpe_variance,
     track_record,
 )
 from assay.market.trials.packing import unpack_returns, unpack_times
@@ -33,8 +35,9 @@ Record = Mapping[str, Any]
 
 SOURCES = (
     "PSR and minimum track record: Bailey and Lopez de Prado 2012 (standard error at the ratio that was found, T - 1, "
-    "raw kurtosis). DSR: Bailey and Lopez de Prado 2014, with the exact expected maximum. All ratios are per bar "
-    "unless they are called annual; the annual one is corrected for autocorrelation (Lo 2002)."
+    "raw kurtosis). DSR: Bailey and Lopez de Prado 2014, with the exact expected maximum, and no more variance between "
+    "trials than luck has; as published beside it. All ratios are per bar unless they are called annual; the annual "
+    "one is corrected for autocorrelation (Lo 2002)."
 )
 
 
@@ -71,6 +74,7 @@ def deflate(records: Sequence[Record], ledger: pl.DataFrame, *, horizon: int) ->
     Returns:
         ``bars, bars_per_year``; ``trials``: see `Tried` and `_trials`; ``models``: by model with a record
         ``sharpe_per_bar, skew, kurtosis`` (raw), ``psr`` (against 0), ``dsr`` (against ``expected_max_sharpe``),
+        ``dsr_2014`` (as published, against ``expected_max_2014``),
         ``min_track_record_years`` (for a PSR of 95 % against 0), ``min_backtest_years`` (against as many trials) and
         ``lo_annual_sharpe``; ``pbo``: ``value, blocks, splits, strategies, said``; ``said``: conventions. None where a
         figure is not defined.
@@ -140,17 +144,25 @@ def _trials(tried: Tried, bars: int, year: float) -> Document:
     """What the best trial without skill would show.
 
     ``sharpe_variance`` is that of the compared trials as it was found; each trial that cannot be compared enters with
-    1 / bars, the variance of a ratio without skill. ``effective``: clusters, and each trial that cannot be compared as
-    one of its own. ``expected_max_sharpe`` is the larger of two: over all configurations, and over the effective ones
+    ``luck_variance``, that of a ratio without skill. ``effective``: clusters, and each trial that cannot be compared as
+    one of its own. ``expected_max_2014`` is the larger of two: over all configurations, and over the effective ones
     with the variance between clusters, so that many variants of one idea cannot shrink the spread.
+    ``expected_max_sharpe`` is the same with no more variance than luck has: trials that differ by more do so because
+    some earn and some lose, and the best of those without skill shows none of that.
     """
     labels = cluster_trials(tried.returns)
     clusters = len(np.unique(labels))
     unknown = tried.configurations - tried.compared
     effective = clusters + unknown
-    variance = _pooled(_sharpes(tried.returns), unknown, bars)
-    between = _pooled(_sharpes(_mean_books(tried.returns, labels)), unknown, bars)
-    hurdle = max(expected_maximum_sharpe(tried.configurations, variance), expected_maximum_sharpe(effective, between))
+    luck = _luck(tried.returns, bars)
+    variance = _pooled(_sharpes(tried.returns), unknown, luck)
+    between = _pooled(_sharpes(_mean_books(tried.returns, labels)), unknown, luck)
+
+    def best(most: float) -> float:
+        spreads = ((tried.configurations, variance), (effective, between))
+        return max(expected_maximum_sharpe(count, min(spread, most)) for count, spread in spreads)
+
+    hurdle = best(luck)
     return {
         "records": tried.records,
         "configurations": tried.configurations,
@@ -158,7 +170,9 @@ def _trials(tried: Tried, bars: int, year: float) -> Document:
         "clusters": clusters,
         "effective": effective,
         "sharpe_variance": variance,
+        "luck_variance": luck,
         "expected_max_sharpe": hurdle,
+        "expected_max_2014": best(math.inf),
         "claims": list(tried.claims),
         "said": _said(tried, clusters, hurdle * year**0.5),
     }
@@ -174,12 +188,19 @@ def _said(tried: Tried, clusters: int, hurdle: float) -> str:
     )
 
 
-def _pooled(sharpes: Floats, unknown: int, bars: int) -> float:
-    """Variance of ratios over trials, with 1 / bars for each whose ratio is not known, and for one that is alone."""
+def _luck(returns: Floats, bars: int) -> float:
+    """Variance of a ratio without skill, ``(1 + rho) / (1 - rho) / bars`` for the mean trial, at least 1 / bars."""
+    tracks = [track for column in returns.T if (track := track_record(column))]
+    spread = [sharpe_variance(track, convention="2025") * track.observations for track in tracks]
+    return max([1.0, float(np.mean(spread or [1.0]))]) / bars
+
+
+def _pooled(sharpes: Floats, unknown: int, luck: float) -> float:
+    """Variance of ratios over trials, that of luck for each whose ratio is not known, and for one that is alone."""
     known = len(sharpes) if len(sharpes) > 1 else 0
     assumed = unknown + len(sharpes) - known
     found = float(sharpes.var(ddof=1)) if known else 0.0
-    return (known * found + assumed / bars) / max(known + assumed, 1)
+    return (known * found + assumed * luck) / max(known + assumed, 1)
 
 
 def _sharpes(returns: Floats) -> Floats:
@@ -195,7 +216,16 @@ def _mean_books(returns: Floats, labels: npt.NDArray[np.int64]) -> Floats:
 
 def _judged(returns: Floats, trials: Document, year: float) -> Document:
     track, annual = track_record(returns), annualised_sharpe(returns, bars_per_year=year)
-    names = ("sharpe_per_bar", "skew", "kurtosis", "psr", "dsr", "min_track_record_years", "min_backtest_years")
+    names = (
+        "sharpe_per_bar",
+        "skew",
+        "kurtosis",
+        "psr",
+        "dsr",
+        "dsr_2014",
+        "min_track_record_years",
+        "min_backtest_years",
+    )
     if track is None:
         return dict.fromkeys((*names, "lo_annual_sharpe"))
     length = minimum_track_record_length(track)
@@ -205,6 +235,7 @@ def _judged(returns: Floats, trials: Document, year: float) -> Document:
         track.kurtosis,
         probabilistic_sharpe_ratio(track),
         probabilistic_sharpe_ratio(track, trials["expected_max_sharpe"]),
+        probabilistic_sharpe_ratio(track, trials["expected_max_2014"]),
         length / year if length is not None else None,
         minimum_backtest_length(track.sharpe * year**0.5, trials=trials["configurations"]),
     )

@@ -39,16 +39,19 @@ def gather(primary: Primary, **parts: Any) -> Document:  # noqa: ANN401
     return head_findings(**parts, primary=primary)
 
 
-def judge(primary: Primary, rule: VerdictRule, **findings: Document) -> Document:
-    """What the numbers amount to for the declared primary, before the leak audit has its say."""
-    found = findings[primary.head]
-    present = taking_part(findings)
+def judge(primary: Primary, rule: VerdictRule, **found: Document) -> Document:
+    """What the numbers amount to for the declared primary, before the leak audit has its say.
+
+    ``found``: documents of every traded head, by ``<head>.<noun>``.
+    """
+    head = primary.head
+    contests = {name.removesuffix(".contest"): told for name, told in found.items() if name.endswith(".contest")}
     told = Findings(
-        evaluation=found["evaluation"],
-        backtest=Backtest.of(found["backtest"], primary.model),
-        significance=found["significance"],
-        seeds=found["seeds"],
-        contests={name: head["contest"] for name, head in present.items() if head["traded"]},
+        evaluation=found[f"{head}.metrics"],
+        backtest=Backtest.of(found[f"{head}.backtest"]["models"], primary.model),
+        significance=found[f"{head}.significance"],
+        seeds=found[f"{head}.seeds"],
+        contests={name: contest for name, contest in contests.items() if "absent" not in contest},
     )
     return verdict(told, primary=primary, rule=rule)
 

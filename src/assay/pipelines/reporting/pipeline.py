@@ -27,6 +27,7 @@ FINDINGS = (
     "contest",
 )
 MONEY = ("backtest", "outer_trials", "significance")
+JUDGED = ("metrics", "contest", "backtest", "significance", "seeds")  # what the verdict is drawn from
 ABOUT = {"quality": "quality", "catalogue": "feature_catalogue", "manifest": "manifest", "replay": "replay"}
 ABOUT |= {"null_calibration": "null_calibration"}  # None where nobody made one
 
@@ -46,10 +47,11 @@ def _write(workload: Workload) -> Pipeline:
     heads = tuple(head.name for head in workload.heads)
     findings = {head: f"{head}/findings" for head in heads}
     write = bind(nodes.write, workload=workload.name, heads=heads)
+    judged = {f"{head.name}.{noun}": f"{head.name}/{noun}" for head in workload.heads if head.traded for noun in JUDGED}
     declared, checked = {"primary": "params:primary"}, {"audit": "audit", "replay": "replay"}
     return Pipeline(
         [
-            node(nodes.judge, declared | {"rule": "params:verdict"} | findings, "verdict", name="judge"),
+            node(nodes.judge, declared | {"rule": "params:verdict"} | judged, "verdict", name="judge"),
             node(nodes.summarise, declared | {"judged": "verdict"} | checked | findings, "summary", name="summarise"),
             node(write, {"summary": "summary", **ABOUT, **findings}, ["report", "plots", "comparison"], name="write"),
         ]

@@ -95,7 +95,7 @@ def _focus(estimates: Sequence[Estimate], reference: float | None) -> tuple[floa
     """
     best, tried = Estimate("reference", reference, None, None), [one for one in estimates if one.tried]
     low, high = _limits([*([one for one in tried if one.low is not None] or tried), best])
-    all_low, all_high = _limits(estimates)
+    all_low, all_high = _limits([*estimates, best])
     return max(all_low, low - (high - low)), min(all_high, high + (high - low))
 
 

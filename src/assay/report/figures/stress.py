@@ -58,7 +58,7 @@ def stress_figure(books: Sequence[Stressed], *, wide: bool, slug: str) -> Markup
         panel.spines[["left", "bottom"]].set_visible(False)
         panel.axvline(1, color=MUTED, linewidth=1.2, dashes=(3, 3), zorder=1)
         for book in books:
-            panel.plot(book.multiples, book.sharpes, marker="o", markersize=3.5, **LINES[book.part])
+            panel.plot(book.multiples, book.sharpes, marker="o", markersize=3.5, clip_on=False, **LINES[book.part])
         panel.axhline(0, color=INK, linewidth=1, alpha=0.55, zorder=1)
         panel.set_xlim(books[-1].multiples[0], books[-1].multiples[-1])
         panel.margins(y=0.12)

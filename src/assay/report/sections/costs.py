@@ -67,7 +67,7 @@ def cost_block(view: HeadView) -> Block:
     return Block(
         f"{view.slug}-costs",
         "After costs",
-        _LEDE,
+        f"{_LEDE} {assumptions(view)}",
         reading=_reading(view),
         figures=[_figure(view)],
         tables=_tables(view),
@@ -115,7 +115,7 @@ def _figure(view: HeadView) -> Figure:
     wide, narrow = (curves(view, names, limit=limit) for limit in (600, 240))
     slug, lead = f"{view.slug}-equity", title(view.lead)
     lines = f"Equity starts at 1. Strong line: {lead}; thin: next best models; dashed: buy and hold."
-    band = f"Bootstrap band: where {lead} could have been at each time had its bars come in another order, {view.confidence}."
+    band = f"Bootstrap band, {view.confidence}: where {lead} could have been had its bars come in another order."
     return Figure(
         "Equity and drawdown after costs",
         equity_figure(wide, wide=True, slug=f"{slug}-wide"),
@@ -190,4 +190,4 @@ def _reading(view: HeadView) -> str:
     if is_number(sharpe["value"]):
         ends = interval(sharpe["low"], sharpe["high"], "ratio")
         said += f" (Sharpe {number(sharpe['value'], 'ratio')} {ends})".replace(" )", ")")
-    return f"{said}; buy and hold returned {number(held, 'share')}. {assumptions(view)}"
+    return f"{said}; buy and hold returned {number(held, 'share')}."

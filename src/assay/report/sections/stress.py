@@ -126,9 +126,15 @@ def _cost_row(view: HeadView, name: str) -> list[Cell]:
         name_cell(view, name),
         *(Cell(number(row["sharpe"], "ratio"), number(row["annual_return"], "share")) for row in book["stress"]),
         value_cell(book["break_even_bp"], "bp"),
-        Cell(MISSING if even is None else times(even)),
+        _even_cell(even),
         Cell(capital, hint=prose(capacity["said"])),
     ]
+
+
+def _even_cell(even: float | None) -> Cell:
+    if even is None:
+        return Cell(MISSING, hint="trading costs nothing here")
+    return Cell(times(even)) if even >= 0 else Cell("none", hint="loses before it pays for a single trade")
 
 
 def _random(view: HeadView) -> Table:
