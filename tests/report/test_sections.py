@@ -200,3 +200,11 @@ def test_nested_counts_are_shown_as_they_come(facts: ReportFacts) -> None:
     stale = "The open equals the previous close on 61.2\u202f% of rows."
     assert quality_block(facts).reading == f"{stale} Open-based features are off."
     assert quality_block(replace(facts, notes=["Open-based features are off."])).reading == stale
+
+
+def test_models_other_than_the_first_are_drawn_once_three_in_a_row(signal: HeadView) -> None:
+    others = importance_block(signal).more[0].figures
+    searches = tuning_block(signal).more[0].figures
+    assert len(searches) == 2 * 3
+    assert {(figure.size, figure.narrow) for figure in (*others, *searches)} == {("third", None)}
+    assert all(figure.narrow is not None for figure in importance_block(signal).figures)

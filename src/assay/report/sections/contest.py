@@ -36,15 +36,13 @@ def contest_block(view: HeadView) -> Block:
     contest = view.facts.contest
     order = contest_ranks(contest)
     pairs = [pair for pair in contest["pairs"] if pair["model"] == view.lead]
-    tables = [_ranking(view, order), *([_signs(view)] if contest["pesaran_timmermann"] else [])]
-    tables += [_all_at_once(view)] if contest["spa"] is not None else []
     return Block(
         f"{view.slug}-contest",
         "Which models can be told apart?",
         _LEDE,
         reading=spelled(contest["said"], view.known),
         figures=[*([_set(view, order)] if order else []), *([_pairs(view, pairs)] if pairs else [])],
-        tables=tables if order else (),
+        tables=[_ranking(view, order), _signs(view), _all_at_once(view)] if order else (),
         more=[Drawer("Every pair", [_every_pair(view)])] if contest["pairs"] else (),
     )
 

@@ -115,17 +115,18 @@ def _reading(view: HeadView, months: Sequence[Month]) -> str:
     best, worst = (pick(months, key=lambda one: one.ret) for pick in (max, min))
     said = f"{who} won in {quantity(won)} and lost in {quantity(lost)} of {all_of_them}; "
     said += f"the best was {_named(best)}, the worst {_named(worst)}."
-    return f"{said}{_without_best(months)}"
+    return f"{said} {_without_best(view)}".rstrip()
 
 
 def _named(one: Month) -> str:
     return f"{one.year}-{one.month:02d} with {number(one.ret, 'share')}"
 
 
-def _without_best(months: Sequence[Month]) -> str:
-    """What is left without the best tenth of the months, where something was won at all."""
-    total, few = sum(one.ret for one in months), max(1, round(len(months) / 10))
-    if total <= 0:
+def _without_best(view: HeadView) -> str:
+    """What is left without the best tenth of the months, beside holding; nothing where nothing was won."""
+    mine, held = (sorted(one.ret for one in _months(view, name)) for name in (view.lead, BUY_AND_HOLD))
+    if sum(mine) <= 0:
         return ""
-    left = total - sum(sorted((one.ret for one in months), reverse=True)[:few])
-    return f" Without its best {counted(few, 'month')} {number(left, 'share')} of {number(total, 'share')} is left."
+    few = max(1, round(len(mine) / 10))
+    left = [f"{number(sum(found[:-few]), 'share')} of {number(sum(found), 'share')}" for found in (mine, held)]
+    return f"Without its best {counted(few, 'month')} {left[0]} is left; of buy and hold, without its own, {left[1]}."
