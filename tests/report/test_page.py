@@ -284,9 +284,8 @@ def test_a_page_about_several_runs_signs_nothing() -> None:
     )
 
 
-def test_what_was_frozen_while_drawing_is_collected_again_afterwards(facts: ReportFacts) -> None:
-    head = replace(facts.heads["signal"], trials=[], searches={}, best_params={})
-    build_report(replace(facts, heads={"signal": head}))
+def test_what_was_frozen_while_drawing_is_collected_again_afterwards(page: str) -> None:
+    assert page
     assert gc.get_freeze_count() == 0
 
 

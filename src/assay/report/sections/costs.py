@@ -153,7 +153,11 @@ def _policies(view: HeadView) -> list[Drawer]:
     found = {name: view.facts.backtest[name]["policy"] for name in view.tried}
     columns = [Column("Model", mark="text"), Column("Sizing", mark="text"), Column("What it does", mark="text")]
     rows = [
-        [name_cell(view, name), Cell(plain(policy["sizing"]), mark="text"), Cell(prose(policy["said"]), mark="prose")]
+        [
+            name_cell(view, name),
+            Cell(plain(policy["sizing"]), mark="text"),
+            Cell(prose(policy["said"]), mark="text prose"),
+        ]
         for name, policy in found.items()
     ]
     tables = [Table("Sizing", columns, rows), *([_chosen(view)] if found[view.lead]["folds"] else [])]
