@@ -11,6 +11,7 @@ from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 from kedro.pipeline.node import Node
+from kedro.validation.type_extractor import TypeExtractor
 from pydantic import BaseModel, RootModel
 
 from assay.datasets.files import AtomicFile
@@ -180,6 +181,26 @@ def test_every_block_of_parameters_refuses_unknown_keys(everything: Pipeline) ->
     assert unchecked({"equity.learning": dict, "equity.splits": int}) == ["equity.learning", "equity.splits"]
 
 
+def raw(pipeline: Pipeline) -> list[str]:
+    """Parameters that Kedro hands over as plain values, unchecked, when nothing but this pipeline is run."""
+    typed = TypeExtractor({"alone": pipeline}).extract_types_from_pipelines()
+    asked = (name.removeprefix("params:") for name in sorted(pipeline.inputs()) if name.startswith("params:"))
+    return [path for path in asked if path not in typed]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_that_is_run_alone_types_its_parameters_itself(stage: str, pipelines: dict[str, Pipeline]) -> None:
+    assert raw(pipelines[stage]) == []
+
+
+def test_parameters_of_a_keyword_without_a_type_are_seen() -> None:
+    def reads(**rules: int) -> int:
+        return len(rules)
+
+    asks = node(reads, {"rule": "params:equity.learning"}, "equity.out", name="asks", namespace="equity")
+    assert raw(Pipeline([asks])) == ["equity.learning"]
+
+
 def test_every_parameter_asked_for_is_given(everything: Pipeline, context: Context) -> None:
     given = set(leaves(context.params))
     assert [a for a in asked_for(everything) if not any(g == a or g.startswith(f"{a}.") for g in given)] == []
@@ -210,3 +231,10 @@ def test_stages_run_left_to_right(everything: Pipeline) -> None:
     assert backwards(everything) == []
     back = step("equity.a", "equity.b", "tuning") + step("equity.b", "equity.c", "ingestion")
     assert backwards(back) == [("equity.ingestion.x", "equity.b")]
+
+
+def test_a_trial_is_told_by_the_labels_too(everything: Pipeline) -> None:
+    """Another threshold of the labels is another trial."""
+    asked = {name for each in everything.nodes if each.name.endswith(".record") for name in each.inputs}
+    traded = {f"params:{w.name}.heads.{head.name}" for w in WORKLOADS for head in w.heads if head.traded}
+    assert traded == {name for name in asked if ".heads." in name}

@@ -51,7 +51,6 @@ SMALL: Document = {
         "selection": {"methods": ["univariate"], "features": 8},
     },
     "models": {"signal": {"lightgbm": {"n_estimators": 10}}, "forward_return": {"lightgbm": {"n_estimators": 10}}},
-    "explanation": {"rows": 5},
     "evaluation": {"replications": 100},
     "verdict": {"universe": "fixed"},
 }

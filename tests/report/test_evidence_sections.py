@@ -184,7 +184,7 @@ def test_the_set_is_a_band_of_filled_dots() -> None:
     both = [set_figure([model], wide=False, slug="s", title="Set") for model in (inside, outside)]
     assert ["var(--soft)" in svg for svg in both] == [True, False]
     assert ["var(--surface)" in svg for svg in both] == [False, True]
-    assert "a 0.1000 [0.0000, 0.2000], p 0.50, outside" in both[1]
+    assert "a 0.1000 [0.0000, 0.2000], p 0.500, outside" in both[1]
     assert ">–</text>" in set_figure([replace(inside, p=None)], wide=False, slug="s", title="Set")
 
 

@@ -31,6 +31,7 @@ from assay.report.format import (
         (0.02364, "return", "2.364\u202f%"),
         (0.000562, "return squared", "5.62·10⁻⁴"),
         (1.256, "ratio", "1.26"),
+        (0.0496, "p", "0.050"),
         (12345.0, "rows", "12\u202f345"),
         (None, "share", "–"),
         (math.nan, "share", "–"),

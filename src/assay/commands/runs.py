@@ -18,6 +18,7 @@ ENV = click.option("--env", help="Configuration environment of the runs.")
 WORKLOAD = click.option("--workload", "workloads", multiple=True, help="Only this workload; may be given again.")
 
 LARGEST = 10  # outputs of a run that are named
+COLUMNS = ("run", "status", "verdict", "declared primary", "direction", "net Sharpe", "took", "wrote")
 
 
 @click.group()
@@ -39,14 +40,11 @@ def list_runs(workloads: Sequence[str], env: str | None) -> None:
         found = records(open_catalog(env), named(workloads))
     for workload, told in found.items():
         table = Table(title=workload, title_justify="left")
-        for name in _COLUMNS:
+        for name in COLUMNS:
             table.add_column(name, no_wrap=name == "run")
         for record in reversed(told):
             table.add_row(*_row(record))
         console().print(table if told else f"{workload}: no run yet")
-
-
-_COLUMNS = ("run", "status", "verdict", "declared primary", "direction", "net Sharpe", "took", "wrote")
 
 
 def _row(record: "Record") -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import TypeGuard
 MISSING = "–"
 NARROW = "\u202f"  # narrow no-break space: thousands, and before the percent sign
 _PERCENT = {"share": 1, "return": 3}  # decimals
-_DECIMALS = {"ratio": 2, "t": 2, "years": 2, "bp": 1, "multiple": 2}
+_DECIMALS = {"ratio": 2, "t": 2, "p": 3, "years": 2, "bp": 1, "multiple": 2}
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _WHOLE = {"count", "rows", "bars", "days", "trials"}
 
@@ -20,7 +20,8 @@ def number(value: object, unit: str = "") -> str:
     Args:
         value: A number; ``None``, NaN and infinities are undefined; text is returned as it is.
         unit: ``share`` becomes a percentage with one decimal, ``return`` one with three, ``ratio`` has two decimals,
-            ``rows`` and kin none, ``return squared`` is in scientific notation; anything else has four decimals.
+            ``p`` three, ``rows`` and kin none, ``return squared`` is in scientific notation; anything else has four
+            decimals.
 
     Returns:
         The text, with a true minus sign, or a dash when undefined.

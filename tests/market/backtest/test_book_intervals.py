@@ -1,10 +1,14 @@
-"""Intervals of many books at once against one at a time, and the band around equity against known answers."""
+"""Intervals against those of arch and of each resample's rows, and the band around equity against known answers."""
+
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from arch.bootstrap import StationaryBootstrap
 
 from assay.market.backtest.intervals import Returns, block_length, equity_band, sharpe_intervals
-from assay.market.significance import BootstrapRule, optimal_block, sharpe_interval
+from assay.market.significance import BootstrapRule, optimal_block, resample_weights
 
 RULE = BootstrapRule(seed=3)
 YEAR = 252.0
@@ -16,31 +20,58 @@ def returns(seed: int, *, bars: int = 800, block: float = 4.0, mean: float = 0.0
     return Returns(net, net - rng.normal(mean, 0.001, bars), YEAR, block)
 
 
-def test_many_books_have_the_intervals_of_each_alone() -> None:
-    books = {"a": returns(0), "b": returns(1), "long blocks": returns(2, block=8.0), "short": returns(3, bars=500)}
+def ratio(part: Any, whole: Any) -> float:
+    return float(part.mean() / whole.std(ddof=1) * np.sqrt(YEAR))
+
+
+def test_the_interval_of_the_net_ratio_is_that_of_arch() -> None:
+    book = returns(9, block=10.0)
+    found = sharpe_intervals({"a": book}, rule=BootstrapRule(seed=1, replications=4000))["a"]["sharpe"]
+    arch = StationaryBootstrap(10, book.net, seed=2)
+    low, high = arch.conf_int(lambda x: ratio(x, x), 2000, method="percentile").ravel()
+    assert found["value"] == pytest.approx(ratio(book.net, book.net))
+    assert found["low"] == pytest.approx(low, abs=0.15)
+    assert found["high"] == pytest.approx(high, abs=0.15)
+
+
+def test_the_ratios_of_each_resample_are_those_of_its_rows() -> None:
+    """Books beside each other change nothing; timing is scaled by the risk of the whole book, so that parts add up."""
+    books = {"a": returns(0), "b": returns(1), "long blocks": returns(2, block=8.0), "short": returns(3, bars=25)}
     found = sharpe_intervals(books, rule=RULE)
     assert list(found) == list(books)
     for name, book in books.items():
-        for ratio, series in (("sharpe", book.net), ("timing_sharpe", book.timing)):
-            alone = sharpe_interval(series, bars_per_year=YEAR, block=book.block, rule=RULE, risk=book.net)
-            assert found[name][ratio] == pytest.approx(alone), (name, ratio)
+        drawn = np.concatenate(list(resample_weights(len(book.net), block=book.block, rule=RULE))).astype(int)
+        rows = [np.repeat(np.arange(len(book.net)), weights) for weights in drawn]
+        for key, series in (("sharpe", book.net), ("timing_sharpe", book.timing)):
+            low, high = np.quantile([ratio(series[row], book.net[row]) for row in rows], [0.025, 0.975])
+            expected = {"value": ratio(series, book.net), "low": low, "high": high}
+            assert found[name][key] == pytest.approx(expected), (name, key)
 
 
-def test_the_rule_decides_seed_and_confidence() -> None:
+def test_the_block_and_the_length_of_a_year_count() -> None:
+    base, *changed = (
+        sharpe_intervals({"a": replace(returns(0), **change)}, rule=RULE)["a"]["sharpe"]["low"]
+        for change in ({}, {"bars_per_year": 365.0}, {"block": 20.0})
+    )
+    assert base not in changed
+
+
+def test_the_rule_decides_seed_confidence_and_replications() -> None:
     books = {"a": returns(0)}
-    wide, narrow, other = (
+    wide, narrow, other, fewer = (
         sharpe_intervals(books, rule=BootstrapRule(**rule))["a"]["sharpe"]
-        for rule in ({"confidence": 0.95}, {"confidence": 0.6}, {"seed": 8})
+        for rule in ({"confidence": 0.95}, {"confidence": 0.6}, {"seed": 8}, {"replications": 500})
     )
     assert wide["low"] < narrow["low"] < narrow["high"] < wide["high"]  # type: ignore[operator]
-    assert other["low"] != wide["low"]
+    assert wide["low"] not in (other["low"], fewer["low"])
 
 
-def test_a_book_that_never_moved_has_no_ratio() -> None:
-    flat = Returns(np.zeros(100), np.zeros(100), YEAR, 4.0)
+@pytest.mark.parametrize("net", [np.zeros(100), np.full(100, 0.001), np.array([0.1])])
+def test_a_book_that_never_moved_has_no_ratio(net: Any) -> None:
+    still = Returns(net, net, YEAR, 4.0)
     undefined = dict.fromkeys(("value", "low", "high"))
-    found = sharpe_intervals({"flat": flat, "a": returns(0)}, rule=RULE)
-    assert found["flat"] == {"sharpe": undefined, "timing_sharpe": undefined}
+    found = sharpe_intervals({"still": still, "a": returns(0)}, rule=RULE)
+    assert found["still"] == {"sharpe": undefined, "timing_sharpe": undefined}
     assert found["a"]["sharpe"]["value"] is not None
 
 

@@ -35,14 +35,23 @@ def test_entities_are_told_on_their_own_capital() -> None:
 
 
 @settings(deadline=None, max_examples=50)
-@given(active=st.lists(st.booleans(), max_size=60), horizon=st.integers(1, 7))
-def test_episodes_lie_a_horizon_apart(active: list[bool], horizon: int) -> None:
-    count, free_from = 0, 0
-    for bar, on in enumerate(active):
-        if on and bar >= free_from:
-            count, free_from = count + 1, bar + horizon
-    book = pl.DataFrame({"exposure": [0.3 if on else 0.0 for on in active]}, schema={"exposure": pl.Float64})
-    assert episodes(book, horizon=horizon) == count
+@given(exposures=st.lists(st.sampled_from([0.0, 1e-13, 0.1, 0.3, 1.0]), max_size=60), horizon=st.integers(1, 7))
+def test_episodes_are_the_equal_bets_that_a_book_is_worth(exposures: list[float], horizon: int) -> None:
+    risks, bets, free_from = [size**2 if size > 0.01 else 0.0 for size in exposures], [], 0
+    for bar, risk in enumerate(risks):
+        if risk > 0 and risk >= 0.1 * sum(risks) / len(risks) and bar >= free_from:
+            bets.append(sum(risks[bar : bar + horizon]))
+            free_from = bar + horizon
+    worth = sum(bets) ** 2 / sum(bet**2 for bet in bets) if bets else 0.0
+    book = pl.DataFrame({"exposure": exposures}, schema={"exposure": pl.Float64})
+    assert episodes(book, horizon=horizon) == pytest.approx(worth, abs=0.5 + 1e-9)
+
+
+def test_crumbs_between_a_few_large_bets_are_no_episodes() -> None:
+    exposure = np.full(3000, 1e-4)
+    for start in range(300, 2800, 500):
+        exposure[start : start + 5] = 1.0
+    assert episodes(pl.DataFrame({"exposure": exposure}), horizon=5) == 5
 
 
 def test_a_single_decision_is_one_episode_and_a_full_book_one_per_horizon() -> None:

@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.market.backtest import bars_per_year, performance, portfolio
-from assay.market.backtest.performance import COSTS
 from assay.market.errors import DataError
 from assay.market.significance.sharpe import annualised_sharpe
+from assay.market.tables import CHARGES
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -35,7 +35,7 @@ def empyrical() -> ModuleType:
 
 
 def book_of(ret: list[float]) -> pl.DataFrame:
-    costs = {name: pl.lit(number / 100) for number, name in enumerate(COSTS)}
+    costs = {name: pl.lit(number / 100) for number, name in enumerate(CHARGES)}
     return pl.DataFrame({"ret": ret}, schema={"ret": pl.Float64}).with_columns(
         gross="ret", turnover=pl.lit(0.25), exposure=pl.lit(0.5), equity=1 + pl.col("ret").cum_sum(), **costs
     )
@@ -81,7 +81,7 @@ def test_metrics_of_a_series_one_can_check_by_hand() -> None:
     assert result["win_rate"] == pytest.approx(3 / 5)
     assert result["profit_factor"] == pytest.approx(0.35 / 0.3)
     assert (result["turnover_per_year"], result["exposure"], result["bars"]) == (3.0, 0.5, 6)
-    assert [result[name] for name in COSTS] == pytest.approx([6 * number / 100 for number in range(len(COSTS))])
+    assert [result[name] for name in CHARGES] == pytest.approx([6 * number / 100 for number in range(len(CHARGES))])
     open_end = performance(book_of([0.1, -0.2, 0.05]), bars_per_year=12)
     assert (open_end["max_drawdown"], open_end["max_drawdown_bars"]) == (pytest.approx(-0.2), 2)
 
@@ -115,10 +115,10 @@ def test_bars_per_year_counts_unique_times() -> None:
 
 def test_a_portfolio_averages_every_kind_of_cost() -> None:
     rows = {"entity": ["A", "A", "B"], "time": [1, 2, 2], "pnl": [0.1, 0.2, 0.4], "gross": [1.0, 2.0, 3.0]}
-    numbers = {name: [number * 1.0, number * 2.0, number * 4.0] for number, name in enumerate(COSTS, start=1)}
+    numbers = {name: [number * 1.0, number * 2.0, number * 4.0] for number, name in enumerate(CHARGES, start=1)}
     ledger = pl.DataFrame(rows | numbers | {"turnover": [1.0, 0.0, 1.0], "position": [1.0, -0.5, 1.0]})
     book = portfolio(ledger)
     assert book["ret"].to_list() == pytest.approx([0.05, 0.3])
     assert book["exposure"].to_list() == pytest.approx([0.5, 0.75])
-    for number, name in enumerate(COSTS, start=1):
+    for number, name in enumerate(CHARGES, start=1):
         assert book[name].to_list() == [number * 0.5, number * 3.0]

@@ -257,9 +257,9 @@ def test_a_planted_direction_is_found() -> None:
 
 
 def test_intervals_of_useless_forecasts_cover_zero_about_as_often_as_they_say() -> None:
-    """Overlapping labels, correlated entities, persistent score: 95 % asked for in 60 runs; counting rows fails."""
+    """Overlapping labels, correlated entities, persistent score: 95 % asked for in 40 runs; counting rows fails."""
     covered, careless = [], []
-    for seed in range(60):
+    for seed in range(40):
         result, _, _ = evaluated_returns(500, seed)
         ic = result["models"]["ridge"]["metrics"]["ic"]
         covered.append(ic["low"] <= 0.0 <= ic["high"])

@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assay.market.backtest.performance import COSTS
 from assay.market.ensembles.rules import EnsembleRules
 from assay.market.execution import Execution
 from assay.market.plan import Learning, Plan
 from assay.market.primary import Primary
+from assay.market.tables import CHARGES
 from assay.market.trading import BacktestRule
 from assay.market.trials import configurations
 
@@ -25,7 +25,7 @@ def ledger_of(returns: Mapping[str, Any], *, skip: int = 0, step: timedelta = ti
     for model, series in returns.items():
         times = [START + step * (skip + bar) for bar in range(len(series))]
         for entity, tilt in (("A", 0.3), ("B", -0.3)):
-            zeros = dict.fromkeys(("position", *COSTS, "turnover", "gross"), 0.0)
+            zeros = dict.fromkeys(("position", *CHARGES, "turnover", "gross"), 0.0)
             columns = {"entity": entity, "time": times, "pnl": np.asarray(series) + tilt, **zeros}
             tables.append(pl.DataFrame({"model": model, **columns}))
     return pl.concat(tables).with_columns(pl.col("time").cast(pl.Datetime("us", "UTC")))

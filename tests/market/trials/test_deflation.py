@@ -124,6 +124,13 @@ def test_a_daily_rerun_is_no_new_configuration(make_ledger: Made, make_noise: Ma
     assert found["sharpe_variance"] == pytest.approx(full.var(ddof=1), rel=1e-5)
 
 
+def test_the_same_configuration_on_bars_of_another_length_is_another_one(make_ledger: Made, make_noise: Made) -> None:
+    ledger = make_ledger(make_noise(3))
+    hourly = records_of(make_ledger(make_noise(3, seed=1), step=timedelta(hours=1)))
+    told = deflate([*hourly, *hourly, *records_of(ledger)], ledger, horizon=1)["trials"]
+    assert (told["configurations"], told["compared"]) == (6, 3)
+
+
 def test_trials_of_other_spans_are_aligned_on_their_times(make_ledger: Made, make_noise: Made) -> None:
     """An older run ends 40 bars earlier, another one begins 30 bars later: all are compared on what they share."""
     new, older, later = make_noise(2), make_noise(2, 360, seed=1), make_noise(2, 370, seed=2)

@@ -14,6 +14,7 @@ from assay.datasets.ledger import TrialLedger
 from assay.market.calibration import CalibrationRule
 from assay.market.ensembles.rules import EnsembleRules
 from assay.market.execution import Execution
+from assay.market.labels import LabelRule
 from assay.market.plan import Learning
 from assay.market.primary import Primary
 from assay.market.trading import BUY_AND_HOLD, BacktestRule
@@ -27,6 +28,11 @@ Configure = Callable[..., dict[str, dict[str, Any]]]
 
 def rules(**changed: Any) -> dict[str, Any]:
     return {"backtest": BacktestRule.model_validate({"costs": COSTS} | changed)}
+
+
+def label_rule(threshold: float) -> LabelRule:
+    kind = {"kind": "fixed_horizon", "horizon": 1, "max_gap": timedelta(days=2)}
+    return LabelRule.model_validate(kind | {"threshold": threshold})
 
 
 def learning(**changed: Any) -> Learning:
@@ -75,11 +81,17 @@ def test_what_all_contenders_share_makes_all_of_them_others(
     [
         {"rules": rules(costs={"fee_bp": 3.0, "half_spread_bp": 1.0})},
         {"rules": rules() | {"calibration": CalibrationRule()}},
+        {"rules": rules() | {"labels": label_rule(0.5)}},
     ],
-    ids=["costs", "calibration"],
+    ids=["costs", "calibration", "labels"],
 )
 def test_another_way_to_trade_makes_all_of_them_others(configure: Configure, changed: dict[str, Any]) -> None:
     assert changed_by(configure, **changed) == ALL
+
+
+def test_another_threshold_of_the_labels_makes_all_of_them_others(configure: Configure) -> None:
+    low, high = (configure(rules=rules() | {"labels": label_rule(threshold)}) for threshold in (0.3, 0.5))
+    assert {name for name in low if low[name]["configuration"] != high[name]["configuration"]} == ALL
 
 
 def test_other_parameters_make_another_of_the_model_and_of_what_is_made_of_it(configure: Configure) -> None:
@@ -104,6 +116,7 @@ def test_an_ensemble_without_one_of_its_members_is_another(configure: Configure,
         ({}, {"best_params": {name: {**told, "values": {"depth": 9}} for name, told in best().items()}}),
         ({}, {"best_params": best(threads=4)}),
         ({}, {"rules": rules(seed=5, confidence=0.8)}),
+        ({}, {"rules": rules() | {"calibration": None}}),
         ({"learning": learning(profiles={"quick": {"tuning": {"processes": 4}}})}, {}),
         ({"learning": learning(profiles={"quick": {}, "full": {"tuning": {"trials": 100}}})}, {}),
         ({"learning": learning(profile="fast", profiles={"fast": {}})}, {}),
@@ -114,6 +127,7 @@ def test_an_ensemble_without_one_of_its_members_is_another(configure: Configure,
         "tuned values",
         "threads",
         "how it is judged",
+        "a rule of other heads",
         "processes",
         "other profiles",
         "name of the profile",
@@ -125,6 +139,14 @@ def test_what_changes_no_choice_makes_no_other_configuration(
     configure: Configure, make_plan: Callable[..., Any], plan: dict[str, Any], changed: dict[str, Any]
 ) -> None:
     assert changed_by(configure, make_plan(**plan), **changed) == set()
+
+
+def test_threads_of_a_model_inside_an_ensemble_make_no_other_configuration(configure: Configure) -> None:
+    one, two, deeper = (
+        configure(ensembles=EnsembleRules.model_validate({"mean": {"kind": "meta", "base": "one", "model": model}}))
+        for model in ({"kind": "lightgbm", **more} for more in ({"threads": 1}, {"threads": 2}, {"num_leaves": 5}))
+    )
+    assert one["mean"]["configuration"] == two["mean"]["configuration"] != deeper["mean"]["configuration"]
 
 
 def test_how_a_calibration_is_judged_makes_no_other_configuration(configure: Configure) -> None:

@@ -48,6 +48,7 @@ NO_POSITION: tuple[Any, ...] = ((None,),)
         ((0.3, -0.1, 0.7), LUCK, "no evidence"),
         ((0.3,), None, "implausible"),
         (CHANCE, ((9.0, 7.0, 11.0),), "implausible"),
+        (CHANCE, ((-9.0, -11.0, -7.0),), "no evidence"),  # costs alone bring any loss
         (GOOD, ((9.0, -1.0, 19.0),), "weak"),
     ],
 )

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from assay.market.backtest.tape import Floats
 from assay.market.tables import KEY
 
-Floats = npt.NDArray[np.float64]
 ENTRIES = 1000
 
 

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from assay.market import significance
+
 OPEN = 1e-12  # a position of less is none
 
 
@@ -41,19 +43,16 @@ def by_entity(ledger: pl.DataFrame, *, bars_per_year: float) -> list[dict[str, A
 
 
 def episodes(portfolio: pl.DataFrame, *, horizon: int) -> int:
-    """Count the independent times at which a book was active.
+    """Count the independent times at which a book was active, each by the risk that it took.
 
     Args:
         portfolio: Table of ``performance.portfolio``.
         horizon: Bars that a position is held.
 
     Returns:
-        How many bars with a position can be picked that lie at least a horizon apart: positions less than that apart
-        share their returns. A single decision is one episode, a book that is never flat has one per horizon.
+        How many equal bets at least a horizon apart the book is worth, see ``significance.episodes`` (of the squared
+        exposure): positions less than that apart share their returns, and a handful of large bets is not made many by
+        crumbs between them. A single decision is one episode, a book that always holds as much has one per horizon.
     """
-    active = np.flatnonzero(portfolio["exposure"].to_numpy() > OPEN)
-    count, place = 0, 0
-    while place < len(active):
-        count += 1
-        place = int(np.searchsorted(active, active[place] + horizon))
-    return count
+    exposure = portfolio["exposure"].to_numpy()
+    return significance.episodes(np.where(exposure > OPEN, exposure, 0.0) ** 2, horizon=horizon)

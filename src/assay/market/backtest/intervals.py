@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from assay.market.backtest.tape import Floats
 from assay.market.significance import BootstrapRule, interval, optimal_block, resample_sums
 
-Floats = npt.NDArray[np.float64]
 Estimate = dict[str, float | None]
 UNDEFINED: Estimate = {"value": None, "low": None, "high": None}
 STEPS = 2  # block lengths are rounded up to powers of the root of two
@@ -50,9 +50,10 @@ def block_length(net: Floats, timing: Floats, *, horizon: int) -> float:
 
 
 def sharpe_intervals(books: Mapping[str, Returns], *, rule: BootstrapRule) -> dict[str, dict[str, Estimate]]:
-    """Annualised Sharpe ratios with stationary-bootstrap intervals, as ``significance.sharpe_interval`` of each.
+    """Annualised Sharpe ratios with stationary-bootstrap intervals.
 
-    Books with as many bars and the same length of blocks share their resamples.
+    Percentile intervals; both series are drawn together. Books with as many bars and the same length of blocks share
+    their resamples.
 
     Args:
         books: By name of the model.

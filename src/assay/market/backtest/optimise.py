@@ -4,18 +4,17 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from assay.market.backtest.performance import portfolio
 from assay.market.backtest.policy import Objective, Policy, Search, weights
 from assay.market.backtest.sizing import Setting
+from assay.market.backtest.tape import Floats
 from assay.market.splits import Receipt
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-Floats = npt.NDArray[np.float64]
 Keep = Callable[[pl.DataFrame], pl.DataFrame]  # decisions -> ledger
 CHOICE = "choice"
 

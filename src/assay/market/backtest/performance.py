@@ -1,15 +1,16 @@
 """What a book earned, in figures."""
 
+import math
+
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from assay.market.backtest.tape import Floats
 from assay.market.errors import DataError
 from assay.market.significance.sharpe import annualised_sharpe
+from assay.market.tables import CHARGES
 
-Floats = npt.NDArray[np.float64]
 YEAR_SECONDS = 365.25 * 86_400
-COSTS = ("fees", "slippage", "impact", "borrow", "funding")  # kinds of cost of a ledger: net = gross - all of them
 
 
 def portfolio(ledger: pl.DataFrame) -> pl.DataFrame:
@@ -26,7 +27,7 @@ def portfolio(ledger: pl.DataFrame) -> pl.DataFrame:
         capital), ``exposure`` (gross position, long plus short), ``equity`` (1 + cumulative ret, nothing reinvested).
     """
     share = 1 / max(1, ledger["entity"].n_unique())
-    sums = {"ret": "pnl"} | {name: name for name in ("gross", *COSTS, "turnover")}
+    sums = {"ret": "pnl"} | {name: name for name in ("gross", *CHARGES, "turnover")}
     return (
         ledger.group_by("time", maintain_order=True)  # the order of a sum decides its last bits
         .agg(
@@ -68,7 +69,7 @@ def performance(portfolio: pl.DataFrame, *, bars_per_year: float) -> dict[str, f
         **_wins(ret),
         "turnover_per_year": float(portfolio["turnover"].to_numpy().mean()) * bars_per_year,
         "exposure": float(portfolio["exposure"].to_numpy().mean()),
-        **{name: float(portfolio[name].sum()) for name in ("gross", *COSTS)},
+        **{name: float(portfolio[name].sum()) for name in ("gross", *CHARGES)},
     }
 
 
@@ -87,6 +88,22 @@ def bars_per_year(times: pl.Series) -> float:
     return (len(unique) - 1) * YEAR_SECONDS / seconds
 
 
+def sharpe_ratio(ret: Floats, *, bars_per_year: float) -> float | None:
+    """Annualised mean over sample standard deviation, risk-free rate 0.
+
+    Args:
+        ret: Net returns per bar, (bars,).
+        bars_per_year: Bars per year.
+
+    Returns:
+        None for fewer than two bars and for returns that never vary.
+    """
+    # A constant series has no risk to divide by; its computed deviation is rounding, not always exactly zero.
+    if len(ret) < 2 or np.ptp(ret) == 0:
+        return None
+    return float(ret.mean() / ret.std(ddof=1) * math.sqrt(bars_per_year))
+
+
 def _risk_and_return(ret: Floats, bars_per_year: float) -> dict[str, float | None]:
     annual = float(ret.mean()) * bars_per_year
     volatility = float(ret.std(ddof=1)) * bars_per_year**0.5 if len(ret) > 1 else None
@@ -95,8 +112,7 @@ def _risk_and_return(ret: Floats, bars_per_year: float) -> dict[str, float | Non
         "total_return": float(ret.sum()),
         "annual_return": annual,
         "annual_volatility": volatility,
-        # A constant series has no risk to divide by; its computed deviation is rounding, not always exactly zero.
-        "sharpe": annual / volatility if volatility and np.ptp(ret) > 0 else None,
+        "sharpe": sharpe_ratio(ret, bars_per_year=bars_per_year),
         "lo_sharpe": annualised_sharpe(ret, bars_per_year=bars_per_year),
         "sortino": annual / downside if downside else None,
     }

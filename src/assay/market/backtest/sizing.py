@@ -7,17 +7,15 @@ probabilities, and the deviation expected for the outcome. What it learns from o
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 from pydantic import Field
 
 from assay.market.backtest.performance import bars_per_year
+from assay.market.backtest.tape import Floats
 from assay.market.parameters import Parameters
 from assay.market.tables import PROBABILITIES
 from assay.market.workload import Kind
 
-Floats = npt.NDArray[np.float64]
 Size = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import numpy as np
 import polars as pl
 
+from assay.market.backtest.performance import sharpe_ratio
 from assay.market.costs import BP
 
 MULTIPLES = (0.0, 0.5, 1.0, 2.0, 3.0, 4.0)
@@ -27,7 +27,7 @@ def stress(portfolio: pl.DataFrame, *, bars_per_year: float) -> list[dict[str, f
     rows: list[dict[str, float | None]] = []
     for multiple in MULTIPLES:
         ret = net - (multiple - 1.0) * cost
-        sharpe = float(ret.mean() / ret.std(ddof=1)) * bars_per_year**0.5 if len(ret) > 1 and np.ptp(ret) > 0 else None
+        sharpe = sharpe_ratio(ret, bars_per_year=bars_per_year)
         rows.append({"multiple": multiple, "sharpe": sharpe, "annual_return": float(ret.mean()) * bars_per_year})
     return rows
 

@@ -1,12 +1,9 @@
 """What a book earns beyond the drift of what it holds."""
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from assay.market.backtest.tape import Floats
 from assay.market.tables import KEY
-
-Floats = npt.NDArray[np.float64]
 
 
 def timing_returns(ledger: pl.DataFrame, market: pl.DataFrame) -> dict[str, Floats]:

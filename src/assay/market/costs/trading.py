@@ -2,13 +2,9 @@
 
 from datetime import timedelta
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from assay.market.parameters import Parameters
-
-Floats = npt.NDArray[np.float64]
 
 BP = 1e-4  # one basis point
 YEAR = timedelta(days=365.25)

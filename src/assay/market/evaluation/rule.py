@@ -7,10 +7,6 @@ from assay.market.workload import Kind
 
 VOLATILITY_ONLY = "{} (volatility only)"
 DIRECTION: dict[Kind, str] = {"classification": "direction_ic", "regression": "ic"}
-DIRECTIONAL_ACCURACY: dict[Kind, str] = {
-    "classification": "directional_accuracy_tradable",
-    "regression": "directional_accuracy",
-}
 VOLATILITY_SKILL = {"log_loss": -1.0, "accuracy": 1.0, "mcc": 1.0}  # sign that makes a gain positive
 
 

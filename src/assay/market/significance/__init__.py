@@ -31,7 +31,7 @@ from assay.market.significance.forecasts import (
     pesaran_timmermann,
     pesaran_timmermann_overlapping,
 )
-from assay.market.significance.information_coefficient import hac_lag, hac_t, ic_t
+from assay.market.significance.information_coefficient import hac_lag, ic_t
 from assay.market.significance.overfitting import Overfitting, probability_of_backtest_overfitting
 from assay.market.significance.sharpe import (
     Convention,
@@ -40,7 +40,6 @@ from assay.market.significance.sharpe import (
     annualised_sharpe,
     minimum_track_record_length,
     probabilistic_sharpe_ratio,
-    sharpe_interval,
     sharpe_variance,
     track_record,
 )
@@ -76,7 +75,6 @@ __all__ = [
     "episodes",
     "expected_maximum_sharpe",
     "hac_lag",
-    "hac_t",
     "ic_t",
     "interval",
     "loss_differences",
@@ -94,7 +92,6 @@ __all__ = [
     "resample_sums",
     "resample_weights",
     "rows_needed",
-    "sharpe_interval",
     "sharpe_variance",
     "small_sample_stretch",
     "step_m",

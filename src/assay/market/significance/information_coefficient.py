@@ -19,46 +19,15 @@ def hac_lag(n_timestamps: int, horizon: int) -> int:
     return max(2 * (horizon - 1), math.ceil(1.3 * math.sqrt(n_timestamps)))
 
 
-def hac_t(score: Array, returns: Array, starts: Index, *, lag: int) -> float | None:
-    """t-statistic of the slope of standardised returns on the standardised score (the slope is the pooled IC).
-
-    Scores are summed per timestamp, which allows any correlation between entities at one time, and weighted by
-    Bartlett over ``lag`` timestamps (Newey & West 1987; for panels Driscoll & Kraay 1998). No small-sample factor.
-
-    Args:
-        score: (n,) direction score, rows in time order.
-        returns: (n,) realised forward return.
-        starts: (timestamps,) first row of each timestamp.
-        lag: Timestamps over which rows are allowed to be correlated; 0 clusters by timestamp only.
-
-    Returns:
-        None when the score, the returns or the residuals do not vary.
-    """
-    if len(score) < 3 or np.ptp(score) == 0.0 or np.ptp(returns) == 0.0:
-        return None
-    x = (score - score.mean()) / score.std()
-    y = (returns - returns.mean()) / returns.std()
-    slope = float(np.mean(x * y))
-    moments = np.add.reduceat(x * (y - slope * x), starts)
-    variance = _long_run_sum(moments, lag)
-    return slope * len(x) / math.sqrt(variance) if variance > 0.0 else None
-
-
-def _long_run_sum(moments: Array, lag: int) -> float:
-    total = float(moments @ moments)
-    for k in range(1, min(lag, len(moments) - 1) + 1):
-        total += 2.0 * (1.0 - k / (lag + 1.0)) * float(moments[k:] @ moments[:-k])
-    return total
-
-
 def ic_t(score: Array, returns: Array, starts: Index, *, horizon: int) -> float | None:
     """The IC's t-statistic, overlap-aware, or the one clustered by timestamp only when that is smaller.
 
-    With many lags the variance itself is uncertain, and t has fatter tails than a normal. The overlap-aware t is
-    shrunk so that 1.96 is its 5 % line again: by the fixed-b critical value of Kiefer & Vogelsang (2005).
-    The variance is that of the products of score and return under no skill, not of regression residuals, which shrink
-    where the score is large. Newey-West raises t when the series is negatively autocorrelated; the smaller of the two
-    is quoted.
+    Products of score and return are summed per timestamp, which allows any correlation between entities at one time
+    (Driscoll & Kraay 1998), and weighted by Bartlett over the lags (Newey & West 1987). Their variance is that under no
+    skill, not that of regression residuals, which shrink where the score is large. With many lags the variance itself
+    is uncertain, and t has fatter tails than a normal: the overlap-aware t is shrunk so that 1.96 is its 5 % line
+    again, by the fixed-b critical value of Kiefer & Vogelsang (2005). Newey-West raises t when the series is negatively
+    autocorrelated; the smaller of the two is quoted.
 
     Args:
         score: (n,) direction score, rows in time order, centred without looking ahead.
@@ -79,6 +48,13 @@ def ic_t(score: Array, returns: Array, starts: Index, *, horizon: int) -> float 
         return None
     clustered, overlapping = (ic * len(score) / math.sqrt(spread) for spread in spreads.values())
     return min(clustered, overlapping / _fatter_tails((lag + 1.0) / len(starts)), key=abs)
+
+
+def _long_run_sum(moments: Array, lag: int) -> float:
+    total = float(moments @ moments)
+    for k in range(1, min(lag, len(moments) - 1) + 1):
+        total += 2.0 * (1.0 - k / (lag + 1.0)) * float(moments[k:] @ moments[:-k])
+    return total
 
 
 def _fatter_tails(b: float) -> float:

@@ -5,7 +5,6 @@ import numpy.typing as npt
 import polars as pl
 
 Mask = npt.NDArray[np.bool_]
-ADVICE = "load more bars, raise min_train, or lower folds, embargo or the label horizon"
 
 
 def labelled(labels: pl.DataFrame) -> pl.Series:

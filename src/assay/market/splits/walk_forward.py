@@ -10,8 +10,10 @@ import polars as pl
 
 from assay.market.errors import SplitError
 from assay.market.splits.receipt import Receipt
-from assay.market.splits.rows import ADVICE, Mask, labelled, mask
+from assay.market.splits.rows import Mask, labelled, mask
 from assay.market.splits.rule import Embargo, SplitRule
+
+ADVICE = "load more bars, raise min_train, or lower folds, embargo or the label horizon"
 
 
 @dataclass(frozen=True)

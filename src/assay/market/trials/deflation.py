@@ -98,8 +98,9 @@ def deflate(records: Sequence[Record], ledger: pl.DataFrame, *, horizon: int) ->
 def gather(records: Sequence[Record], judged: Times) -> Tried:
     """Count the configurations and align their returns.
 
-    Naive baselines choose nothing and do not count, unless one was ever declared primary. Of each configuration that
-    record is compared which has most of the judged bars, the newest of equals.
+    Naive baselines choose nothing and do not count, unless one was ever declared primary. The same configuration on
+    bars of another length is another one. Of each configuration that record is compared which has most of the judged
+    bars, the newest of equals.
 
     Args:
         records: All records of the head, oldest first; those of older versions without times count, uncompared.
@@ -107,20 +108,26 @@ def gather(records: Sequence[Record], judged: Times) -> Tried:
     """
     declared = {record["model"] for record in records if record.get("declared")}
     counted = [record for record in records if record["model"] not in NAIVE or record["model"] in declared]
-    shares = _shares(counted, judged)
-    best: dict[str, tuple[float, Record]] = {}
+    grids = _grids(counted, judged)
+    best: dict[tuple[str, int], tuple[float, Record]] = {}
     for record in counted:
-        name, share = _configuration(record), shares[record.get("times")]
+        share, bar = grids[record.get("times")]
+        name = (_configuration(record), bar)
         if name not in best or share >= best[name][0]:
             best[name] = (share, record)
     near = [record for share, record in best.values() if share >= COVERED]
     return Tried(len(records), len(best), tuple(sorted(declared)), _aligned(near, judged))
 
 
-def _shares(records: Sequence[Record], judged: Times) -> dict[str | None, float]:
-    """Share of the judged bars by packed times; records of one run have the same."""
+def _grids(records: Sequence[Record], judged: Times) -> dict[str | None, tuple[float, int]]:
+    """Share of the judged bars and usual length of a bar by packed times; records of one run have the same."""
     packed = {record.get("times") for record in records} - {None}
-    return {None: 0.0} | {times: float(np.isin(judged, unpack_times(times)).mean()) for times in packed if times}
+    grids = {name: unpack_times(name) for name in packed if name}
+    found: dict[str | None, tuple[float, int]] = {None: (0.0, 0)}
+    for name, times in grids.items():
+        bar = int(np.median(np.diff(times))) if len(times) > 1 else 0
+        found[name] = (float(np.isin(judged, times).mean()), bar)
+    return found
 
 
 def _aligned(records: Sequence[Record], judged: Times) -> Floats:

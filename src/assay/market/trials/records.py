@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
+from pydantic import BaseModel
 
 from assay.market.backtest import portfolio
 from assay.market.ensembles.rules import EnsembleRules
-from assay.market.parameters import Parameters
 from assay.market.plan import Learning, Plan
 from assay.market.primary import Primary
 from assay.market.trials.packing import RETURN, pack, pack_times
@@ -27,7 +27,7 @@ def configurations(
     best_params: Mapping[str, Mapping[str, Any]],
     ensembles: EnsembleRules,
     primary: Primary,
-    rules: Mapping[str, Parameters],
+    rules: Mapping[str, BaseModel | None],
 ) -> dict[str, Document]:
     """Say what each contender of a head is, as it was configured before any result was seen.
 
@@ -36,7 +36,8 @@ def configurations(
         best_params: By tuned model ``params``, its parameters from configuration, search ranges included.
         ensembles: The ensembles of the head.
         primary: The declared claim.
-        rules: What else decides how predictions are traded, by name, e.g. ``backtest`` and ``calibration``.
+        rules: What else decides what is predicted and how it is traded, by name, e.g. ``labels``, ``backtest`` and
+            ``calibration``; None = not of this head.
 
     Returns:
         By contender (models, baselines, ensembles) ``configuration``, a hash of all that follows but ``role`` and
@@ -51,7 +52,7 @@ def configurations(
         "execution": plan.execution.model_dump(mode="json"),
         "feature_set_id": plan.feature_set_id,
         "learning": _learning(plan.learning),
-        "rules": {name: rule.model_dump(mode="json", exclude=JUDGED_BY) for name, rule in rules.items()},
+        "rules": {name: rule.model_dump(mode="json", exclude=JUDGED_BY) for name, rule in rules.items() if rule},
     }
     parameters = _parameters(plan, best_params, ensembles)
     told = {name: {"model": name, "parameters": chosen, **shared} for name, chosen in parameters.items()}
@@ -104,7 +105,12 @@ def _learning(learning: Learning) -> Document:
 
 
 def _trimmed(parameters: Mapping[str, Any]) -> Document:
-    return {name: value for name, value in parameters.items() if name not in HOW_FAST}
+    """Without what changes how long a fit takes, also of a model inside an ensemble."""
+    return {
+        name: _trimmed(value) if isinstance(value, Mapping) else value
+        for name, value in parameters.items()
+        if name not in HOW_FAST
+    }
 
 
 def _sealed(configured: Mapping[str, Any], book: pl.DataFrame) -> Document:

@@ -14,7 +14,7 @@ loss without knowing where to, so it is told under its own name and never counts
 8. Whole report: were all models of all traded heads worthless, the best would look as good with a probability of at
    most .05, and the primary is among those that stand out one by one.
 9. Universe: a claim on more than two entities is not about survivors.
-10. Plausibility: IC and Sharpe ratio are no larger than markets give, other than by chance.
+10. Plausibility: neither the IC, either sign, nor a gain is larger than markets give, other than by chance.
 
 All hold: *evidence*. Else *weak* with 1, or with 3 and 4; *no evidence* without. If 10 fails: *implausible*, whatever
 else holds. What is not known never counts as passed. docs/honesty.md says what each number is and what it cannot know.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from assay.market.primary import Primary
@@ -11,6 +12,7 @@ from assay.market.verdict.rule import VerdictRule
 Facts = Mapping[str, Any]
 
 UNDEFINED: Facts = {"value": None, "low": None, "high": None}
+YEAR = timedelta(days=365.25)
 FEW_ENTITIES = 2  # a named index or two is no selection among many
 
 
@@ -102,6 +104,12 @@ class Case:
     def timing(self) -> Facts:
         """What is left of it without drift."""
         return self.backtest.judged["timing_sharpe"] if self.backtest else UNDEFINED
+
+    @property
+    def years(self) -> float:
+        """Years from the first judged timestamp to the last."""
+        first, last = (datetime.fromisoformat(moment) for moment in self.evaluation["span"])
+        return (last - first) / YEAR
 
     @property
     def capped(self) -> bool:

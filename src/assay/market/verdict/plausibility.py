@@ -19,8 +19,9 @@ def implausible_ic(case: Case) -> bool:
 
 
 def implausible_sharpe(case: Case) -> bool:
-    """Whether the primary's Sharpe ratio is beyond it, either sign, and not by chance."""
-    return too_good(case.sharpe, sharpe_limit(case), known=case.rule.ceiling.sharpe is not None)
+    """Whether the primary's Sharpe ratio is above it, and not by chance; costs alone bring any loss."""
+    gained = case.sharpe["value"] is not None and case.sharpe["value"] > 0.0
+    return gained and too_good(case.sharpe, sharpe_limit(case), known=case.rule.ceiling.sharpe is not None)
 
 
 def too_good(estimate: Facts, limit: float, *, known: bool) -> bool:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
 from assay.market.evaluation import DIRECTION
 from assay.market.significance import rows_needed
@@ -147,21 +146,20 @@ def _on_universe(case: Case) -> Reason:
 def _on_rows(case: Case) -> Reason:
     """How much more data would settle it, at the level of the interval that decides."""
     level = (1.0 - case.evaluation["confidence"]) / 2.0
-    needs = [_needed(case.evaluation, f"an IC of {size:.2f}", size, level) for size in GOOD_ICS]
+    needs = [_needed(case, f"an IC of {size:.2f}", size, level) for size in GOOD_ICS]
     found = case.ic["value"]
     if not case.directed and found is not None and found > CLOSE_CALL:
-        needs.append(_needed(case.evaluation, f"one as large as the one found, {found:.3f},", found, level))
+        needs.append(_needed(case, f"one as large as the one found, {found:.3f},", found, level))
     said = f"With {POWER:.0%} power at a one-sided {level:.1%}: {'; '.join(needs)}."
     return _reason("What would settle it", " ".join([said, *_on_years(case)]))
 
 
-def _needed(evaluation: Facts, what: str, size: float, level: float) -> str:
-    here = evaluation["timestamps"]
-    timestamps = math.ceil(rows_needed(size, power=POWER, level=level) * here / evaluation["effective_rows"])
+def _needed(case: Case, what: str, size: float, level: float) -> str:
+    here = case.evaluation["timestamps"]
+    timestamps = math.ceil(rows_needed(size, power=POWER, level=level) * here / case.evaluation["effective_rows"])
     if timestamps <= here:
         return f"{what} would show on {timestamps:,} timestamps, which are here"
-    first, last = (datetime.fromisoformat(moment) for moment in evaluation["span"])
-    years = (timestamps / here - 1.0) * (last - first).days / 365.25
+    years = (timestamps / here - 1.0) * case.years
     return f"{what} would show on {timestamps:,} timestamps, about {years:,.0f} more years of them"
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from assay.market.parameters import Parameters
+from assay.market.trials import NAIVE
 from assay.market.workload import Kind
 
 Level = Literal["no evidence", "weak", "evidence", "implausible"]
@@ -50,7 +51,7 @@ class VerdictRule(Parameters):
     min_episodes: int = Field(default=30, ge=1)
     min_seeds: int = Field(default=3, ge=2)
     family_level: float = Field(default=0.05, gt=0.0, lt=0.5)
-    naive: tuple[str, ...] = ("class_prior", "zero", "drift", "last_sign")
+    naive: tuple[str, ...] = NAIVE
     min_coverage: float = Field(default=0.2, ge=0.0, le=1.0)
     universe: Literal["fixed", "unverified"] = "unverified"
     wanted: dict[Kind, dict[str, float]] = Field(default_factory=dict)

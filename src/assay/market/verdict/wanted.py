@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 
 from assay.market.errors import ConfigurationError
@@ -22,12 +21,11 @@ from assay.market.verdict.words import USUAL, side_of_zero, told
 Status = Literal["PASS", "WARNING", "FAIL"]
 
 COIN = "a coin"
-COVERAGE = {
+COVERAGE = {  # of directional accuracies, which a coin reaches half of the time: the share of rows they speak about
     "directional_accuracy_tradable": "coverage_tradable",
     "directional_accuracy_on_moves": "coverage_on_moves",
     "directional_accuracy": "coverage",
 }
-TOSSED_BY_A_COIN = ("directional_accuracy_tradable", "directional_accuracy_on_moves", "directional_accuracy")
 SQUARED = {"rmse": False, "mae": False, "mse": True}
 MEASURES: dict[Measure, tuple[str, str]] = {  # label and unit; more is better for all of them
     "sharpe": ("Sharpe", "ratio"),
@@ -35,7 +33,6 @@ MEASURES: dict[Measure, tuple[str, str]] = {  # label and unit; more is better f
     "win_rate": ("Win rate", "share"),
     "annual_return": ("Annual return", "share"),
 }
-YEAR_DAYS = 365.25
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ def _judge(case: Case, wanted: _Wanted) -> dict[str, Any]:
     found = evaluation["models"][model]["metrics"][metric]
     naive = [name for name in rule.naive if name in evaluation["models"] and name != model]
     reached = {name: evaluation["models"][name]["metrics"][metric]["value"] for name in naive}
-    if metric in TOSSED_BY_A_COIN:
+    if metric in COVERAGE:
         reached[COIN] = 0.5
     trivial = [name for name, value in reached.items() if _meets(value, level, info["better"])]
     gain = _gain(evaluation, model, metric, (*naive, VOLATILITY_ONLY.format(model)))
@@ -124,7 +121,7 @@ def _on_coverage(coverage: float | None) -> list[str]:
 def _notes(metric: str, found: Facts, gain: _Gain, trivial: list[str]) -> Iterable[str]:
     skill = gain.estimate
     if found["value"] is None:
-        yield "Undefined: no call was made." if metric in TOSSED_BY_A_COIN else "Undefined."
+        yield "Undefined: no call was made." if metric in COVERAGE else "Undefined."
     elif skill["value"] is not None:
         yield f"Against {gain.rival}: {told(skill, '+z.4f')}; {side_of_zero(skill)}."
     else:
@@ -136,7 +133,7 @@ def _notes(metric: str, found: Facts, gain: _Gain, trivial: list[str]) -> Iterab
 def _takes(evaluation: Facts, wanted: _Wanted, naive: list[str]) -> Iterable[str]:
     """The IC that a level takes, where it can be said."""
     metric, level = wanted.metric, wanted.level
-    if metric in TOSSED_BY_A_COIN:
+    if metric in COVERAGE:
         yield f"On all bars this level takes an IC of {ic_for_direction(level):.2f}; {USUAL}."
     if metric in ("r2", "r2_vs_zero"):
         yield f"This level takes an IC of {ic_for_r2(level):.2f}; {USUAL}."
@@ -181,7 +178,7 @@ def _takes_money(case: Case, measure: Measure, level: float) -> Iterable[str]:
     if measure == "win_rate":
         yield f"For the sign of every bar this takes an IC of {ic_for_direction(level):.2f}, before costs; {USUAL}."
     ratio = level if measure == "sharpe" else _as_sharpe(case.backtest, level) if measure == "annual_return" else None
-    bets = _bets_per_year(case.evaluation)
+    bets = _bets_per_year(case)
     if ratio is None or not bets:
         return
     at = "" if measure == "sharpe" else f"At its volatility this is a Sharpe ratio of {ratio:.2f}. "
@@ -194,11 +191,9 @@ def _as_sharpe(backtest: Backtest | None, annual_return: float) -> float | None:
     return annual_return / volatility if volatility else None
 
 
-def _bets_per_year(evaluation: Facts) -> float | None:
+def _bets_per_year(case: Case) -> float | None:
     """Independent rows a year."""
-    first, last = (datetime.fromisoformat(moment) for moment in evaluation["span"])
-    years = (last - first).total_seconds() / 86_400 / YEAR_DAYS
-    return evaluation["effective_rows"] / years if years > 0 else None
+    return case.evaluation["effective_rows"] / case.years if case.years > 0 else None
 
 
 def _as_estimate(value: Facts | float | None) -> Facts:
@@ -218,7 +213,7 @@ def _gain(evaluation: Facts, model: str, metric: str, rivals: Iterable[str]) -> 
     mine, info = evaluation["models"][model], evaluation["metric_info"][metric]
     rival = strongest(evaluation, [name for name in rivals if name in mine["versus"]], metric)
     beaten = rival is None or evaluation["models"][rival]["metrics"][metric]["value"] <= 0.5
-    if metric in TOSSED_BY_A_COIN and beaten:
+    if metric in COVERAGE and beaten:
         found = mine["metrics"][metric]
         return _Gain({key: value if value is None else value - 0.5 for key, value in found.items()}, COIN)
     if rival is None:

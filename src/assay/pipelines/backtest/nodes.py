@@ -5,6 +5,9 @@ from typing import Any
 import polars as pl
 
 from assay.market import trading, trials
+from assay.market.calibration import CalibrationRule
+from assay.market.ensembles import EnsembleRules
+from assay.market.labels import LabelRule
 from assay.market.plan import Plan
 from assay.market.primary import Primary
 from assay.market.trading import BacktestRule
@@ -35,17 +38,22 @@ def measure(
 
 
 def record(
-    ledger: pl.DataFrame,
-    plan: Document,
     primary: Primary,
-    best_params: Document,
-    **rules: Any,  # noqa: ANN401
+    ensembles: EnsembleRules,
+    backtest: BacktestRule,
+    labels: LabelRule,
+    calibration: CalibrationRule | None = None,
+    **made: Any,  # noqa: ANN401
 ) -> list[Document]:
     """The record of every configuration whose out-of-sample result was computed."""
-    made = rules.pop("ensembles")
-    fixed = Plan.model_validate(plan)
-    tried = trials.configurations(fixed, best_params=best_params, ensembles=made, primary=primary, rules=rules)
-    return trials.outer_trials(ledger, tried)
+    tried = trials.configurations(
+        Plan.model_validate(made["plan"]),
+        best_params=made["best_params"],
+        ensembles=ensembles,
+        primary=primary,
+        rules={"backtest": backtest, "labels": labels, "calibration": calibration},
+    )
+    return trials.outer_trials(made["ledger"], tried)
 
 
 def deflate(outer_trials: list[Document], ledger: pl.DataFrame, plan: Document) -> Document:

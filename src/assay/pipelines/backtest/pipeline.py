@@ -12,7 +12,8 @@ from assay.pipelines.placing import place, total
 def _simulate(workload: Workload, head: Head) -> Pipeline:
     settlements = [workload.funding] if workload.funding else []
     calls = {"calibration": "params:calibration"} if head.kind == "classification" else {}
-    rules = {"backtest": "params:backtest", "ensembles": "params:ensembles.{0}", **calls}
+    labels = {"labels": "params:heads.{0}"}
+    rules = {"backtest": "params:backtest", "ensembles": "params:ensembles.{0}", **labels, **calls}
     tried = {name: name for name in ("ledger", "plan", "best_params")} | {"primary": "params:primary"}
     return Pipeline(
         [

@@ -32,7 +32,7 @@ Tables = dict[str, Any]
 Record = dict[str, Any]
 
 PARAMETERS = "params:"
-ALSO = ("rows", "effective_rows")
+JUDGED_ON = ("rows", "effective_rows")
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def run_once(setup: Setup, task: Task) -> Record:
         "level": verdict["level"],
         "rules": {rule["name"]: rule["holds"] for rule in verdict.get("rules", ())},
         "ic": {key: judgement[key] for key in ("value", "low", "high")},
-        **{key: metrics[key] for key in ALSO},
+        **{key: metrics[key] for key in JUDGED_ON},
         "seconds": perf_counter() - started,
     }
 

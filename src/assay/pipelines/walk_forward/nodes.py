@@ -6,6 +6,7 @@ import polars as pl
 
 from assay.console import track
 from assay.market import left_out, seeds, walk_forward
+from assay.market.ensembles import EnsembleRules
 from assay.market.evaluation import EvaluationRule
 from assay.market.models import ModelParams
 from assay.market.plan import Plan
@@ -34,11 +35,12 @@ def reseed(
     plan: Document,
     primary: Primary,
     judged: EvaluationRule,
+    ensembles: EnsembleRules,
     **walked: Any,  # noqa: ANN401
 ) -> Document:
     """How far the declared primary depends on the seed; nothing where it is about another head."""
     fixed, fold_models = Plan.model_validate(plan), left_out.unshelve(walked["fold_shelf"])
-    test = Walked(walked["raw_oos"], fold_models, walked["ensembles"], judged.common_from_fold)
+    test = Walked(walked["raw_oos"], fold_models, ensembles, judged.common_from_fold)
     return seeds.reseed(model_input, fixed, test, primary=primary, count=fixed.learning.seeds)
 
 

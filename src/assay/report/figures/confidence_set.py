@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from assay.report.figures.canvas import ACCENT, INK, MUTED, SOFT, SURFACE, axes, draw
 from assay.report.figures.intervals import shortened, value_ticks
-from assay.report.format import MISSING, interval, is_number, number
+from assay.report.format import interval, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,7 +94,7 @@ def _row(panel: "Axes", row: int, model: Ranked) -> None:
 
 
 def _p(model: Ranked) -> str:
-    return number(model.p, "ratio") if is_number(model.p) else MISSING
+    return number(model.p, "p")
 
 
 def _spoken(models: Sequence[Ranked], title: str) -> str:

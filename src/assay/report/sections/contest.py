@@ -89,7 +89,7 @@ def _ranking(view: HeadView, order: Mapping[str, int]) -> Table:
         Column("Confidence set, size of errors", mark="text", hint="for information: it rewards volatility skill too"),
     ]
     rows = [_row(view, name, rank) for name, rank in order.items()]
-    worth = f"{counted(contest['timestamps'], 'timestamp')}, blocks of {quantity(contest['block'])}"
+    worth = f"{counted(contest['timestamps'], 'timestamp')}, blocks of about {quantity(round(contest['block']))}"
     note = f"Loss: {prose(contest['loss']['name'])}. {prose(contest['loss']['definition'])} {worth}."
     return Table("Models by their loss", columns, rows, note=note)
 
@@ -106,9 +106,9 @@ def _row(view: HeadView, name: str, rank: int) -> list[Cell]:
         Cell(title(name), mark="text lead" if name == view.lead else "text"),
         Cell(str(rank)),
         value_cell(found["mean_loss"]),
-        value_cell(found["mcs_p"], "ratio"),
+        value_cell(found["mcs_p"], "p"),
         _inside(found),
-        value_cell(sizes["mcs_p"] if sizes else None, "ratio"),
+        value_cell(sizes["mcs_p"] if sizes else None, "p"),
         _inside(sizes),
     ]
 
@@ -124,12 +124,12 @@ def _all_at_once(view: HeadView) -> Table:
     spa, stepm = contest["spa"], contest["stepm"]
     rival = title(contest["reference"])
     better = ", ".join(title(name) for name in stepm["better"]) or "none"
-    ends = f"{number(spa['p_lower'], 'ratio')} to {number(spa['p_upper'], 'ratio')}"
+    ends = f"{number(spa['p_lower'], 'p')} to {number(spa['p_upper'], 'p')}"
     best = f"p of the best of {counted(spa['models'], 'model')} being no better than the reference, {rival}"
     rows = [
         [
             Cell("SPA", "Hansen 2005", mark="text"),
-            Cell(number(spa["p_consistent"], "ratio"), ends),
+            Cell(number(spa["p_consistent"], "p"), ends),
             Cell(best, mark="text prose"),
         ],
         [
@@ -157,9 +157,9 @@ def _signs(view: HeadView) -> Table:
             Cell(title(name), mark="text lead" if name == view.lead else "text"),
             value_cell(test["hits"], "share"),
             value_cell(test["expected"], "share"),
-            value_cell(test["p"], "ratio"),
+            value_cell(test["p"], "p"),
             value_cell(test["overlapping"]["t"], "t"),
-            value_cell(test["overlapping"]["p"], "ratio"),
+            value_cell(test["overlapping"]["p"], "p"),
             Cell(opening(spelled(test["said"], view.known)), mark="text prose"),
         ]
         for name, test in view.facts.contest["pesaran_timmermann"].items()
@@ -182,7 +182,7 @@ def _every_pair(view: HeadView) -> Table:
             Cell(title(pair["rival"]), mark="text"),
             Cell(number(found["value"]), interval(found["low"], found["high"])),
             value_cell(pair["dm"], "t"),
-            value_cell(pair["p"], "ratio"),
+            value_cell(pair["p"], "p"),
             Cell(opening(spelled(pair["said"], view.known)), mark="text prose"),
         ]
         for pair in view.facts.contest["pairs"]
