@@ -185,7 +185,7 @@ def test_an_interrupted_run_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("kedro.framework.session.KedroSession.run", interrupt)
     result = assay("run", "equity")
     assert result.exit_code == 130
-    assert "stopped; `assay resume` with the same options goes on from here" in result.output
+    assert "stopped; `assay resume` with the same options, or for a null check the same command, goes on" in result.output
 
 
 def test_outside_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,8 @@ from kedro.validation.type_extractor import TypeExtractor
 from pydantic import BaseModel, RootModel
 
 from assay.datasets.files import AtomicFile
+from assay.market.null_check.settings import merged
+from assay.market.trading import BacktestRule
 from assay.pipeline_registry import STAGES
 from assay.pipelines.placing import GRAIN
 from assay.workloads import WORKLOADS
@@ -179,6 +181,14 @@ def test_every_parameter_is_read(everything: Pipeline, context: Context) -> None
 def test_every_block_of_parameters_refuses_unknown_keys(everything: Pipeline) -> None:
     assert unchecked(asked_for(everything)) == []
     assert unchecked({"equity.learning": dict, "equity.splits": int}) == ["equity.learning", "equity.splits"]
+
+
+@pytest.mark.parametrize("kind", ["fixed", "threshold", "volatility_target", "kelly", "rank_long_short"])
+def test_the_command_line_can_choose_another_sizing(context: Context, kind: str) -> None:
+    """Values of the command line are merged into the block of the file: fields of another kind would be left over."""
+    for workload in WORKLOADS:
+        given = merged(context.config_loader["parameters"][workload.name]["backtest"], {"policy": {"sizing": {"kind": kind}}})
+        assert BacktestRule.model_validate(given).policy.sizing.kind == kind
 
 
 def raw(pipeline: Pipeline) -> list[str]:

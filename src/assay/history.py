@@ -1,5 +1,6 @@
 """What all runs of the project left, read for people: records of runs, and the index page over them."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from assay.datasets.files import write_atomic
 from assay.datasets.runs import Archive, Run
 from assay.market.evaluation import DIRECTION
 from assay.report.history import Record, Scores, build_index
+
+log = logging.getLogger(__name__)
 
 INDEX = "index.html"
 REPORTS = 3  # folders from a report up to that of all reports: version, file name, workload
@@ -32,12 +35,22 @@ def archives(catalog: DataCatalog) -> dict[str, Archive]:
 
 
 def record(archive: Archive, run: Run) -> Record:
-    """What a run was made of and found; of what it did not write itself, nothing."""
+    """What a run was made of and found; of what it did not write itself, or what is damaged, nothing."""
     written, about = archive.written(run), run.manifest["run"]
     known = {"id": run.id, "status": run.status, "seconds": about["seconds"], "facts": run.manifest["facts"]}
     bare = Record(**known, size=sum(written.values()))
-    summary = archive.read("summary", run) if f"{archive.workload}.summary" in written else None
-    return bare if summary is None else _judged(bare, archive, run, summary)
+    if f"{archive.workload}.summary" not in written:
+        return bare
+    try:
+        return _judged(bare, archive, run, archive.read("summary", run))
+    except (KeyError, TypeError, AttributeError):
+        log.warning(
+            "run %s of %s: summary, metrics or backtest is damaged, so its verdict is not shown; another run of the "
+            "same code, parameters and data writes them again",
+            run.id,
+            archive.workload,
+        )
+        return bare
 
 
 def _judged(bare: Record, archive: Archive, run: Run, summary: Mapping[str, Any]) -> Record:

@@ -98,6 +98,28 @@ def test_a_run_is_shown_with_what_it_wrote() -> None:
     assert f"run          {RUNS[0]}, complete" in shown.output
     assert "verdict      weak: A hint." in shown.output
     assert "in all 5 outputs" in shown.output
+    [report] = [line.removeprefix("report").strip() for line in shown.output.splitlines() if line.startswith("report")]
+    assert Path(report).is_file()
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ({"run": 3}, "is damaged"),
+        ([], "is damaged"),
+        (None, "is damaged"),
+        ({"primary": {}, "verdict": "x"}, "is damaged"),
+    ],
+)
+def test_a_run_with_a_damaged_summary_is_listed_without_its_verdict(
+    project: Path, damage: Any, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = project / "data" / "equity" / "summary.json" / RUNS[1] / "summary.json"
+    path.write_text("{" if damage is None else json.dumps(damage))
+    shown = call(runs, "list", "equity")
+    assert shown.exit_code == 0, shown.output
+    assert shown.output.count("weak") == 1
+    assert said in caplog.text
 
 
 @pytest.mark.usefixtures("project")
@@ -138,6 +160,13 @@ def test_two_runs_are_compared_in_text_and_as_a_page(project: Path) -> None:
     assert "code.revision" in shown.output
     assert "twin" not in shown.output
     assert "Scores of every model" in (project / "difference.html").read_text()
+
+
+def test_a_page_that_cannot_be_written_is_a_clear_error(project: Path) -> None:
+    (project / "file").write_text("")
+    shown = call(compare, "2026-01-01", "--html", "file/difference.html")
+    assert shown.exit_code == 1
+    assert "file/difference.html: the page cannot be written there" in shown.output
 
 
 def test_the_index_lies_beside_the_reports(project: Path) -> None:

@@ -111,6 +111,17 @@ def test_a_forged_last_record_is_noticed(ledger: TrialLedger, path: Path, tmp_pa
         ledger.load()
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"records": 2}'])
+def test_a_damaged_memory_of_the_newest_record_is_a_clear_error(ledger: TrialLedger, path: Path, content: str) -> None:
+    ledger.save(trials(1, 2))
+    before = path.read_bytes()
+    path.with_name(f"head.{path.name}").write_text(content)
+    for use in (ledger.load, lambda: ledger.save(trials(3))):
+        with pytest.raises(DatasetError, match=r"head\.inner_trials\.jsonl: is damaged.*\n.*\n  what to do: restore"):
+            use()
+    assert path.read_bytes() == before
+
+
 def test_a_torn_last_line_is_no_record_and_is_cut_off_by_the_next_append(ledger: TrialLedger, path: Path) -> None:
     ledger.save(trials(1, 2))
     for torn in (b'{"id":"t3","sco', b"{", b"\x00" * 700):

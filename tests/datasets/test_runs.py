@@ -71,6 +71,28 @@ def test_a_damaged_file_reads_as_nothing(archive: Archive, tmp_path: Path) -> No
     assert archive.read("panel", archive.find("latest")) is None
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", '"x"', "{}", '{"facts": {}}', '{"facts": {}, "run": {"id": "a"}}', '{"facts": 1, "run": {}}'],
+)
+def test_a_run_with_a_damaged_manifest_is_left_out_and_never_pruned_among_kept_ones(
+    archive: Archive, tmp_path: Path, content: str
+) -> None:
+    for number in (1, 2, 3, 4):
+        write(tmp_path, number, *NOUNS)
+    (tmp_path / "manifest" / "manifest.json" / run_id(3) / "manifest.json").write_text(content)
+    assert [run.id for run in archive.runs()] == [run_id(number) for number in (1, 2, 4)]
+    pruned = archive.prunable(keep=2)
+    assert [run.id for run in pruned.runs] == [run_id(1)]
+    assert {path.parent.name for path in pruned.files} == {run_id(1)}
+
+
+def test_a_manifest_with_a_damaged_process_is_no_manifest(archive: Archive, tmp_path: Path) -> None:
+    write(tmp_path, 1, status="running", process="gone")
+    write(tmp_path, 2, status="running", process={"pid": 1})
+    assert archive.runs() == []
+
+
 def test_pruning_keeps_what_kept_runs_see(archive: Archive, tmp_path: Path) -> None:
     write(tmp_path, 1, *NOUNS)
     write(tmp_path, 2, *NOUNS)

@@ -88,6 +88,16 @@ def test_a_failure_says_how_to_go_on(market: Market, terminal: Console, caplog: 
 
 
 @pytest.mark.usefixtures("screen")
+def test_a_null_check_goes_on_with_the_same_command(done: Market, caplog: pytest.LogCaptureFixture) -> None:
+    shown = display.Display()
+    run = {"only_missing_outputs": False, "pipeline_names": ["null_check"]}
+    shown.before_pipeline_run(run_params=run, pipeline=done.pipeline, catalog=done.catalog)
+    shown.on_pipeline_error(run_params=run)
+    assert "the same command goes on: what was done is kept" in caplog.text
+    assert "assay resume" not in caplog.text
+
+
+@pytest.mark.usefixtures("screen")
 def test_a_failure_to_load_names_the_node_that_needs_it(done: Market, caplog: pytest.LogCaptureFixture) -> None:
     done.path("best").write_text("[")
     done.pipeline = done.pipeline.from_nodes("equity.reporting.write")

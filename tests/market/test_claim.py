@@ -88,6 +88,7 @@ def test_a_report_that_fits_is_let_through() -> None:
     [
         ({"prior": "nobody"}, {}, "'evaluation.prior': names what is not there\n  expected: one of class_prior, drift"),
         ({"prior": "zero"}, {}, "'evaluation.prior'"),
+        ({}, {"naive": ["zero", "nobody"]}, "'verdict.naive': .*\n  expected: .*zero.*\n  found: nobody\n"),
         ({"common_from_fold": 4}, {}, "'evaluation.common_from_fold': .*\n  expected: one of 1, 2, 3\n  found: 4"),
         (
             {},

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
 from assay.market.backtest import Limits, Policy, bars_per_year, benchmarks, performance, portfolio
 from assay.market.costs import Costs, Funding
+from assay.market.errors import ConfigurationError
 from assay.market.execution import Execution
 from assay.market.plan import Learning, Plan
 from assay.market.splits import Receipt
@@ -195,6 +197,21 @@ def test_the_sizing_of_the_policy_is_traded_and_told(bars: pl.DataFrame, oos: pl
     whole = books(bars, oos).filter(own)["position"].to_list()
     assert ledger.filter(own)["position"].to_list() == pytest.approx([position / 2 for position in whole])
     assert "0.5 of the capital" in told(bars, ledger, half)["models"]["one"]["policy"]["said"]
+
+
+def test_ranks_that_nobody_can_fill_are_refused(bars: pl.DataFrame, oos: pl.DataFrame) -> None:
+    ranked = rule().model_copy(update={"policy": Policy.model_validate({"sizing": {"kind": "rank_long_short"}})})
+    with pytest.raises(
+        ConfigurationError, match=r"too few entities to rank(.*\n)+.*at least min_entities = 5\n.*found: 2"
+    ):
+        simulate(bars, oos, plan(), rule=ranked, settlements=None)
+
+
+def test_lots_without_a_capital_are_refused_before_anything_runs() -> None:
+    given = rule().model_dump() | {"limits": {"lot": 0.1}}
+    with pytest.raises(ValidationError, match="no capital is stated"):
+        BacktestRule.model_validate(given)
+    assert BacktestRule.model_validate(given | {"capital": 1e6}).limits.lot == 0.1
 
 
 def test_an_optimised_policy_is_told_fold_by_fold(bars: pl.DataFrame, oos: pl.DataFrame) -> None:

@@ -11,6 +11,7 @@ import pytest
 from assay.market.evaluation import EvaluationRule
 from assay.market.plan import Plan
 from assay.market.primary import Primary
+from assay.market.trading import BacktestRule
 from assay.market.verdict import VerdictRule
 from assay.market.workload import Workload
 from assay.pipelines.backtest import create_pipeline as books
@@ -64,7 +65,13 @@ def judged(verdict: str = "NONE FOUND", **found: Any) -> dict[str, Any]:
     heads = {"signal": findings(), **found}
     nouns = {"metrics": "evaluation", "contest": "contest", "significance": "significance", "seeds": "seeds"}
     told = {f"signal.{noun}": heads["signal"][name] for noun, name in nouns.items()}
-    numbers = judge(primary=PRIMARY, rule=rule, **told, **{"signal.backtest": {"models": heads["signal"]["backtest"]}})
+    lines = {
+        "judged": EvaluationRule(),
+        "traded": BacktestRule.model_validate({"costs": {"fee_bp": 1, "half_spread_bp": 1}}),
+    }
+    numbers = judge(
+        primary=PRIMARY, rule=rule, **lines, **told, **{"signal.backtest": {"models": heads["signal"]["backtest"]}}
+    )
     return summarise(primary=PRIMARY, judged=numbers, audit=audit(verdict), replay=REPLAY, **heads)
 
 

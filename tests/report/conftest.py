@@ -789,6 +789,7 @@ def sample_facts() -> ReportFacts:
             ],
             "wanted": _wanted(),
             "rules": _rules(),
+            "judged_by": "0f7b" * 16,
         },
         primary={"head": "signal", "model": "xgboost", "metric": "direction_ic"},
         notes=[

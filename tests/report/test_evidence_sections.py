@@ -172,6 +172,9 @@ def test_the_rate_of_false_evidence_stands_against_its_level(facts: ReportFacts)
 def test_rules_that_find_too_much_are_a_caution_and_a_check_never_run_says_how(facts: ReportFacts) -> None:
     found = facts.null_calibration
     assert found is not None
+    changed = null_block(replace(facts, verdict={**facts.verdict, "judged_by": "1" * 64}))
+    assert changed.reading.startswith("Of other rules than those of this report")
+    assert changed.tone == "caution"
     told = null_block(replace(facts, null_calibration={**found, "holds": False, "power": None}))
     assert (told.tone, len(told.figures)) == ("caution", 1)
     never = null_block(replace(facts, null_calibration=None))

@@ -120,7 +120,6 @@ def found(facts: ReportFacts) -> dict[str, Any]:
         },
         "model_index": head.bundles,
         "inner_trials": [trial | {"id": name} for name in ("old-0", "s-0", "s-1")],
-        "outer_trials": [{"id": "x"}, {"id": "y"}],
         "primary": Primary(head="signal", model="xgboost"),
         "ensembles": {**head.ensembles, "fits": [fit]},
         "calibration": {**head.calibration, "fits": [fit | {"what": "calibration"}]},
@@ -131,7 +130,12 @@ def found(facts: ReportFacts) -> dict[str, Any]:
     }
 
 
-MONEY = ("backtest", "outer_trials", "significance")
+MONEY = ("backtest", "significance")
+
+
+def tried(found: dict[str, Any], count: int) -> dict[str, Any]:
+    told = found["significance"]
+    return found | {"significance": {**told, "trials": {**told["trials"], "configurations": count}}}
 
 
 def test_only_the_trials_of_this_run_are_shown(found: dict[str, Any]) -> None:
@@ -139,11 +143,11 @@ def test_only_the_trials_of_this_run_are_shown(found: dict[str, Any]) -> None:
 
 
 def test_every_configuration_ever_is_counted(found: dict[str, Any]) -> None:
-    assert head_findings(**found)["outer_trials"] == 2
+    assert head_findings(**tried(found, 41))["outer_trials"] == 41
 
 
 def test_findings_are_the_facts_of_a_head(found: dict[str, Any]) -> None:
-    head = HeadFacts(**head_findings(**found))
+    head = HeadFacts(**head_findings(**tried(found, 2)))
     assert (head.outer_trials, head.min_coverage) == (2, 0.7)
     assert head.best_params == {"m": {"max_depth": 3}}
     assert (head.profile, head.traded, set(head.left_out)) == ("quick", True, {"mlp", "lstm"})
@@ -278,7 +282,7 @@ def notes_of(
 
 
 def test_notes_tell_what_a_reader_must_know(facts: ReportFacts, found: dict[str, Any]) -> None:
-    notes = notes_of(facts, found)
+    notes = notes_of(facts, tried(found, 2))
     assert notes[0] == "An index is not tradable."
     assert "2 features are left out: no open." in notes
     assert "1 feature is left out: no volume." in notes
@@ -299,7 +303,7 @@ def test_only_the_commonest_reasons_for_left_out_features_are_notes(facts: Repor
 
 
 def test_one_is_not_written_as_several(facts: ReportFacts, found: dict[str, Any]) -> None:
-    notes = notes_of(facts, found | {"outer_trials": [{"id": "x"}]}, rows=1, timestamps=1)
+    notes = notes_of(facts, tried(found, 1), rows=1, timestamps=1)
     assert any(note.startswith("Replay of 1 row at the 1 newest timestamp: ") for note in notes)
     assert any(note.startswith("1 configuration has had") for note in notes)
 

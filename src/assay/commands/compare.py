@@ -38,7 +38,10 @@ def compare(before: str, after: str, html: Path | None, workloads: Sequence[str]
             console().print(_as_text(table))
     if html:
         page = build_comparison(pairs).encode()
-        write_atomic(html.resolve(), lambda file: file.write(page))
+        try:
+            write_atomic(html.resolve(), lambda file: file.write(page))
+        except OSError as error:
+            raise click.ClickException(f"{html}: the page cannot be written there: {error.strerror}") from error
         click.echo(f"page: {html.resolve()}")
 
 

@@ -54,7 +54,10 @@ def clear_errors() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo("stopped; `assay resume` with the same options goes on from here", err=True)
+        click.echo(
+            "stopped; `assay resume` with the same options, or for a null check the same command, goes on from here",
+            err=True,
+        )
         raise click.exceptions.Exit(INTERRUPTED) from None
     except Exception as error:
         if message := _message(error):

@@ -77,6 +77,8 @@ def show(run: str, workloads: Sequence[str], env: str | None) -> None:
             told = record(archive, named_run)
             for name, text in _about(told, named_run):
                 click.echo(f"{name:<12} {text}")
+            if report := archive.path("report", named_run):
+                click.echo(f"{'report':<12} {report.resolve()}")
             _show_sizes(archive.written(named_run))
 
 
@@ -96,7 +98,6 @@ def _about(record: "Record", run: "Run") -> Iterator[tuple[str, str]]:
     yield from ((f"input {name}", str(value)) for name, value in facts["inputs"].items())
     if record.level:
         yield "verdict", f"{record.level}: {record.headline}"
-        yield "report", str(record.report)
 
 
 @runs.command()

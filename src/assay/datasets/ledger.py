@@ -80,7 +80,8 @@ class TrialLedger(AtomicFile):
         """The records of whole lines; a torn last line is no record.
 
         Raises:
-            DataError: With the line number, when a record was edited, deleted, inserted or moved.
+            DataError: With the line number, when a record was edited, deleted, inserted or moved; or what was
+                remembered of the newest one is damaged.
         """
         records: list[Record] = []
         for number, line in enumerate(content.split(b"\n")[:-1], start=1):
@@ -117,8 +118,16 @@ class TrialLedger(AtomicFile):
         """Number and hash of the newest acknowledged record; a kill before the first acknowledgement leaves none."""
         if not self._head().is_file():
             return 0, GENESIS
-        head = json.loads(self._head().read_bytes())
-        return head["records"], head["hash"]
+        try:
+            head = json.loads(self._head().read_bytes())
+            return head["records"], head["hash"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                str(self._head()),
+                "is damaged: nobody can say whether trials were deleted",
+                expected="a JSON object with records and hash",
+                do=RESTORE,
+            ) from error
 
     def _refuse(self, line: int, problem: str, expected: object, found: object) -> NoReturn:
         raise DataError(f"{self._filepath}, line {line}", problem, expected=expected, found=found, do=RESTORE)

@@ -50,6 +50,16 @@ class Run:
         return said if said != "running" or _alive(self.manifest["run"].get("process")) else "killed"
 
 
+def _is_manifest(found: object) -> bool:
+    """Whether a file is a manifest as runs write it; another has been damaged."""
+    about = found.get("run") if isinstance(found, Mapping) else None
+    if not isinstance(found, Mapping) or not isinstance(about, Mapping) or not isinstance(found.get("facts"), Mapping):
+        return False
+    process = about.get("process")
+    whole = process is None or (isinstance(process, Mapping) and {"host", "pid"} <= process.keys())
+    return whole and {"id", "status", "seconds"} <= about.keys()
+
+
 def _alive(process: Mapping[str, Any] | None) -> bool:
     """Whether a process is there; one on another machine is taken to be."""
     if process is None:
@@ -107,7 +117,8 @@ class Archive:
     def runs(self) -> list[Run]:
         """Every run that left a manifest, oldest first; one that cannot be read is left out."""
         manifests = self._files[f"{self.workload}.manifest"]
-        return [Run(self.workload, found) for found in map(manifests.read_version, manifests.versions()) if found]
+        found = map(manifests.read_version, manifests.versions())
+        return [Run(self.workload, manifest) for manifest in found if _is_manifest(manifest)]
 
     def find(self, name: str) -> Run:
         """The run of that name: its id, the beginning of it if only one begins so, or ``latest``.
@@ -162,8 +173,8 @@ class Archive:
     def prunable(self, *, keep: int) -> Pruning:
         """What may be deleted so that the newest complete runs are as they were.
 
-        Kept are the newest ``keep`` complete runs, all that are newer than the oldest of them, runs that still run, and
-        whatever any of these sees; of every output also its newest version, which the next run may go on with. Parts of
+        Kept are the newest ``keep`` complete runs, all that are newer than the oldest of them, damaged ones included,
+        runs that still run, and whatever any of these sees; of every output also its newest version, which the next run may go on with. Parts of
         the feature store that are no longer named go too, unless a run goes on. Files without versions (ledgers of
         trials, searches) are never touched.
 
@@ -180,7 +191,8 @@ class Archive:
         runs = self.runs()
         complete = [run.id for run in runs if run.status == "complete"][-keep:]
         oldest = min(complete, default="")
-        kept = {run.id for run in runs if run.id >= oldest or run.status == "running"}
+        versions = self._files[f"{self.workload}.manifest"].versions()  # also those of damaged manifests
+        kept = {run.id for run in runs if run.status == "running"} | {name for name in versions if name >= oldest}
         files = [file for dataset in self._sorted() for file in _unseen(dataset, kept)]
         forgotten = tuple(run for run in runs if run.id not in kept)
         files = [*self._parts(files), *files] if not any(run.status == "running" for run in runs) else files

@@ -86,11 +86,14 @@ class Display:
     @hook_impl
     def on_pipeline_error(self, run_params: dict[str, Any]) -> None:
         """Leave the terminal to the error, and say how to go on."""
+        from assay.pipeline_registry import ASIDE
+
         BARS.close_all()
-        spent, again = duration(perf_counter() - self._clock), resume_command(self._workloads, run_params)
-        log.error(
-            "%s stopped after %s; once the cause is mended, `%s` reruns only what is not fresh", self._at, spent, again
-        )
+        again = f"`{resume_command(self._workloads, run_params)}` reruns only what is not fresh"
+        if not set(ASIDE).isdisjoint(run_params.get("pipeline_names") or ()):
+            again = "the same command goes on: what was done is kept"
+        spent = duration(perf_counter() - self._clock)
+        log.error("%s stopped after %s; once the cause is mended, %s", self._at, spent, again)
 
     def _report(self, workload: str) -> Path | str:
         report = self._catalog.get(f"{workload}.report")

@@ -115,7 +115,7 @@ def refuse_idle(given: Mapping[str, Any], asked: Collection[str], here: Collecti
             "no node of this run reads it, so it would change nothing",
             expected=", ".join(sorted(here)) or "no parameters: no node of this run reads any",
             found=", ".join(f"{path}={value}" for path, value in found.items()),
-            do="run `assay resume <workload>` with these parameters: it reruns all that they change",
+            do="run a stage that reads it, or `assay resume <workload>` with it, which reruns all that it changes",
         )
 
 

@@ -72,6 +72,8 @@ def check_reporting(heads: Sequence[Head], evaluation: EvaluationRule, rule: Ver
     for head in heads:
         if head.kind == "classification":
             _require("evaluation.prior", [evaluation.prior], head.baselines)
+    baselines = dict.fromkeys(name for head in heads for name in head.baselines)
+    _require("verdict.naive", rule.naive, baselines | dict.fromkeys(VerdictRule().naive))
     for kind, wanted in rule.wanted.items():
         _require(f"verdict.wanted.{kind}", wanted, METRICS[kind])
     _require("evaluation.common_from_fold", [evaluation.common_from_fold], range(1, folds + 1))

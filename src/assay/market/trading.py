@@ -1,11 +1,11 @@
 """From the out-of-sample predictions of a head to books and figures, for every model and for buying and holding."""
 
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from assay.market.backtest import (
     BacktestSetup,
@@ -24,6 +24,7 @@ from assay.market.backtest.benchmarks import Entries, always_flat, random_entrie
 from assay.market.backtest.breakdown import by_entity, episodes, monthly
 from assay.market.backtest.intervals import Returns, block_length, equity_band, sharpe_intervals
 from assay.market.backtest.optimise import CHOICE, policy_book, policy_told
+from assay.market.backtest.policy import require_entities
 from assay.market.backtest.sizing import Setting
 from assay.market.backtest.stress import break_even, capacity, stress
 from assay.market.backtest.timing import timing_returns
@@ -63,6 +64,16 @@ class BacktestRule(Parameters):
     seed: int = 0
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
 
+    @model_validator(mode="after")
+    def _lots_can_be_counted(self) -> Self:
+        """Without this, the lot would be refused by the books: after the last fit."""
+        if self.limits.lot is not None and self.capital is None:
+            raise ValueError(
+                "limits.lot: no capital is stated, so nobody knows how many units a position has; state the capital "
+                "in the quote currency, or leave the lot out"
+            )
+        return self
+
     def setup(self, plan: Plan) -> BacktestSetup:
         """What the ledger needs: horizon and execution are those of the labels."""
         return BacktestSetup(
@@ -97,8 +108,10 @@ def simulate(
         is optimised it has the column ``choice``, see ``optimise.policy_book``.
 
     Raises:
+        ConfigurationError: The policy can never take a position.
         DataError: Funding is required but not covered, or a decision has no bar.
     """
+    require_entities(rule.policy, oos["entity"].n_unique())
     keep = partial(run_ledger, bars, setup=rule.setup(plan), settlements=settlements)
     setting = Setting(plan.kind, plan.horizon, bars["time"].filter(bars["time"] < oos["time"].min()))
     parts = oos.partition_by("model", as_dict=True, include_key=False)

@@ -215,7 +215,7 @@ class ReportFacts:
         return Provenance(str(self.manifest["run"]["id"]), hashlib.sha256(inputs).hexdigest()[:_DIGITS])
 
     def _check_verdict(self) -> None:
-        need("verdict", self.verdict, ("level", "headline", "reasons", "wanted", "rules"))
+        need("verdict", self.verdict, ("level", "headline", "reasons", "wanted", "rules", "judged_by"))
         known("verdict.level", self.verdict["level"], LEVELS[-1:] if self.audit["verdict"] == "FAIL" else LEVELS)
         for thing in ("reasons", "wanted", "rules"):
             check_rows(thing, self.verdict[thing])

@@ -37,7 +37,7 @@ def head_findings(
         primary: The declared claim, which decides whose explanation is shown.
         told: ``metrics``, ``label_manifest``, ``importance``, ``fits``, ``best_params``, ``model_index``,
             ``inner_trials``, ``ensembles``, ``calibration``, ``explanation``, ``shap_values``, ``left_out``,
-            ``contest`` and ``seeds``; of a head that is traded also ``backtest``, ``outer_trials`` and
+            ``contest`` and ``seeds``; of a head that is traded also ``backtest`` and
             ``significance``.
 
     Returns:
@@ -78,7 +78,7 @@ def _money(told: Document) -> dict[str, Any]:
         "backtest": backtest["models"],
         "costs": backtest["said"],
         "funding": backtest["funding"],
-        "outer_trials": len(told.get("outer_trials", ())),
+        "outer_trials": told["significance"]["trials"]["configurations"] if "significance" in told else 0,
         "significance": told.get("significance", {}),
     }
 

@@ -153,5 +153,10 @@ def test_a_grid_is_checked_before_anything_runs() -> None:
     for grid in ({"probabilty": (0.5,)}, {"probability": (1.5,)}, {"cap": (1.0,)}):
         with pytest.raises(ValidationError, match=r"optimise\.grid"):
             policy(**grid)
+    with pytest.raises(
+        ValidationError, match=r"grid: threshold\.probability: Input should be .*; a value was 1\.5 "
+    ) as told:
+        policy(probability=(0.5, 1.5))
+    assert "tagged-union" not in str(told.value)
     with pytest.raises(ValidationError, match="grid"):
         Policy.model_validate({"optimise": {"grid": {}}})

@@ -228,6 +228,16 @@ def test_an_embargo_of_half_a_bar_or_backwards_is_refused(embargo: object) -> No
         SplitRule.model_validate({"embargo": embargo})
 
 
+@pytest.mark.parametrize(
+    ("embargo", "said"), [("P2X", "valid timedelta"), (2.5, "ISO 8601"), ("many", "valid timedelta")]
+)
+def test_a_wrong_embargo_is_told_once_and_without_names_of_types(embargo: object, said: str) -> None:
+    with pytest.raises(ValidationError, match=said) as refused:
+        SplitRule.model_validate({"embargo": embargo})
+    assert refused.value.error_count() == 1
+    assert "function" not in str(refused.value)
+
+
 @settings(deadline=None, max_examples=50)
 @given(labels=label_tables(), rule=RULES)
 def test_the_first_test_time_is_that_of_the_plan(labels: pl.DataFrame, rule: SplitRule) -> None:

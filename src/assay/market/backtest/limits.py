@@ -1,6 +1,7 @@
 """How much a book may hold."""
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
@@ -8,6 +9,8 @@ from pydantic import Field
 from assay.market.backtest.tape import Floats, Index, Tape
 from assay.market.errors import ConfigurationError
 from assay.market.parameters import Parameters
+
+Lot = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 WHOLE = 1e-9  # lots; a position that misses a whole number of lots by less is whole
 
@@ -28,7 +31,7 @@ class Limits(Parameters):
 
     max_position: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     max_gross: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    lot: float | dict[str, float] | None = None
+    lot: Lot | dict[str, Lot] | None = None
 
     @property
     def scales(self) -> bool:
@@ -68,17 +71,18 @@ def whole_lots(tape: Tape, quantity: Floats, limits: Limits, *, capital: float) 
         capital: Capital of one entity.
 
     Raises:
-        ConfigurationError: Lots are given by entity, and one is missing or not positive.
+        ConfigurationError: Lots are given by entity, and one is missing.
     """
     sizes = limits.lot if isinstance(limits.lot, Mapping) else dict.fromkeys(tape.entities, limits.lot)
     lots = [sizes.get(name) for name in tape.entities]
     for name, lot in zip(tape.entities, lots, strict=True):
-        if lot is None or not 0 < lot < np.inf:
+        if lot is None:
             raise ConfigurationError(
                 "limits.lot",
-                f"unknown for {name}" if lot is None else f"no lot for {name}",
+                f"unknown for {name}",
                 expected="a positive number of units for every entity",
                 found=limits.lot,
+                do="add the entity, or give one lot for all",
             )
     lot = tape.by_row(np.array(lots, dtype=np.float64))
     rounded: Floats = np.trunc(quantity * capital / lot * (1 + WHOLE)) * lot / capital

@@ -7,9 +7,9 @@ from typing import Literal, Self
 import polars as pl
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from assay.market.backtest.sizing import Fixed, Setting, Sizing
+from assay.market.backtest.sizing import Fixed, RankLongShort, Setting, Sizing
 from assay.market.costs import BP
-from assay.market.errors import DataError
+from assay.market.errors import ConfigurationError, DataError
 from assay.market.parameters import Parameters
 
 Objective = Literal["sharpe", "net_return"]
@@ -53,7 +53,9 @@ class Policy(Parameters):
         try:
             self.candidates()
         except ValidationError as error:
-            raise ValueError(f"optimise.grid: {error.errors()[0]['loc']} of the sizing: {error}") from error
+            first = error.errors()[0]
+            name = ".".join(map(str, first["loc"])) or "kind"
+            raise ValueError(f"optimise.grid: {name}: {first['msg']}; a value was {first['input']!r}") from error
         return self
 
     def candidates(self) -> list[Sizing]:
@@ -64,6 +66,28 @@ class Policy(Parameters):
             if sizing not in found:
                 found.append(sizing)
         return found
+
+
+def require_entities(policy: Policy, entities: int) -> None:
+    """Refuse ranks that so few entities can never fill: the book would be flat, without a word.
+
+    Args:
+        policy: How positions are sized.
+        entities: Number of entities with predictions.
+
+    Raises:
+        ConfigurationError: No candidate of the policy would ever take a position.
+    """
+    ranks = [sizing for sizing in policy.candidates() if isinstance(sizing, RankLongShort)]
+    fewest = min((sizing.min_entities for sizing in ranks), default=0)
+    if entities < fewest:
+        raise ConfigurationError(
+            "backtest.policy.sizing, rank_long_short",
+            "there are too few entities to rank, so no position would ever be taken",
+            expected=f"at least min_entities = {fewest}",
+            found=f"{entities} entities",
+            do="lower min_entities, load more entities, or size positions in another way",
+        )
 
 
 def weights(predictions: pl.DataFrame, policy: Policy, sizing: Sizing, setting: Setting) -> pl.Series:

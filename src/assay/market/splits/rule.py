@@ -3,21 +3,25 @@
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from assay.market.parameters import Parameters
 
 
-def _no_number(value: object) -> object:
+def _whole(value: object) -> object:
     """A time is never meant by a bare number: 2.5 would silently be 2.5 seconds."""
-    if isinstance(value, int | float):
-        raise ValueError("a number counts whole bars from 0; give a time as ISO 8601, e.g. P2D")  # noqa: TRY004
+    if not isinstance(value, int) or value < 0:
+        raise ValueError("a number counts whole bars from 0; give a time as ISO 8601, e.g. P2D")
     return value
 
 
-Bars = Annotated[int, Field(ge=0)]
-Span = Annotated[timedelta, BeforeValidator(_no_number), Field(ge=timedelta(0))]
-Embargo = Bars | Span
+def _unit(value: object) -> str:
+    return "bars" if isinstance(value, int | float) else "time"
+
+
+Bars = Annotated[int, BeforeValidator(_whole), Tag("bars")]
+Span = Annotated[timedelta, Field(ge=timedelta(0)), Tag("time")]
+Embargo = Annotated[Bars | Span, Discriminator(_unit)]
 
 
 class SplitRule(Parameters):

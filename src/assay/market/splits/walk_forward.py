@@ -13,7 +13,7 @@ from assay.market.splits.receipt import Receipt
 from assay.market.splits.rows import Mask, labelled, mask
 from assay.market.splits.rule import Embargo, SplitRule
 
-ADVICE = "load more bars, raise min_train, or lower folds, embargo or the label horizon"
+ADVICE = "load more bars, raise min_train or window, or lower folds, embargo or the label horizon"
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from assay.market import evaluation
 from assay.market.audit.after_fits import complete, temper
 from assay.market.contest import contest
 from assay.market.evaluation import EvaluationRule
+from assay.market.null_check import rules_digest
 from assay.market.plan import Plan
 from assay.market.primary import Primary
+from assay.market.trading import BacktestRule
 from assay.market.verdict import Backtest, Findings, VerdictRule, verdict
 from assay.report import build_plots, build_report, comparison_table
 from assay.report.gather import head_findings, report_facts, taking_part
@@ -39,8 +41,10 @@ def gather(primary: Primary, **parts: Any) -> Document:  # noqa: ANN401
     return head_findings(**parts, primary=primary)
 
 
-def judge(primary: Primary, rule: VerdictRule, **found: Document) -> Document:
-    """What the numbers amount to for the declared primary, before the leak audit has its say.
+def judge(
+    primary: Primary, rule: VerdictRule, judged: EvaluationRule, traded: BacktestRule, **found: Document
+) -> Document:
+    """What the numbers amount to for the declared primary, before the leak audit has its say; and by which rules.
 
     ``found``: documents of every traded head, by ``<head>.<noun>``.
     """
@@ -53,7 +57,7 @@ def judge(primary: Primary, rule: VerdictRule, **found: Document) -> Document:
         seeds=found[f"{head}.seeds"],
         contests={name: contest for name, contest in contests.items() if "absent" not in contest},
     )
-    return verdict(told, primary=primary, rule=rule)
+    return verdict(told, primary=primary, rule=rule) | {"judged_by": rules_digest(rule, judged, traded)}
 
 
 def summarise(

@@ -26,7 +26,8 @@ FINDINGS = (
     "seeds",
     "contest",
 )
-MONEY = ("backtest", "outer_trials", "significance")
+MONEY = ("backtest", "significance")
+LINES = {"rule": "params:verdict", "judged": "params:evaluation", "traded": "params:backtest"}
 JUDGED = ("metrics", "contest", "backtest", "significance", "seeds")  # what the verdict is drawn from
 ABOUT = {"quality": "quality", "catalogue": "feature_catalogue", "manifest": "manifest", "replay": "replay"}
 ABOUT |= {"null_calibration": "null_calibration"}  # None where nobody made one
@@ -51,7 +52,7 @@ def _write(workload: Workload) -> Pipeline:
     declared, checked = {"primary": "params:primary"}, {"audit": "audit", "replay": "replay"}
     return Pipeline(
         [
-            node(nodes.judge, declared | {"rule": "params:verdict"} | judged, "verdict", name="judge"),
+            node(nodes.judge, declared | LINES | judged, "verdict", name="judge"),
             node(nodes.summarise, declared | {"judged": "verdict"} | checked | findings, "summary", name="summarise"),
             node(write, {"summary": "summary", **ABOUT, **findings}, ["report", "plots", "comparison"], name="write"),
         ]

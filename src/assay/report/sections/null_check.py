@@ -14,6 +14,7 @@ _LEDE = (
     "much the word is worth; the power is how often they say it where a signal of a known size was planted."
 )
 _HOW = "Not run for this workload. To run it: kedro run --pipelines null_check --params null_check.runs=20"
+_OTHER = "Of other rules than those of this report: limits, costs or evaluation were changed since."
 _CAPTION = "Dot: share of reports that say evidence, with its exact 95\u202f% interval."
 Found = Mapping[str, Any]
 Rates = Mapping[str, Found]
@@ -33,16 +34,17 @@ def null_block(facts: ReportFacts) -> Block:
         return Block("null-check", "Would noise pass?", _LEDE, reading=_HOW)
     null: Rates = {"all together": found["total"], **found["kinds"]}
     planted: Rates = {} if found["power"] is None else found["power"]["kinds"]
+    other = "" if found["rules"] == facts.verdict["judged_by"] else f"{_OTHER} "
     power = "" if found["power"] is None else f" {prose(found['power']['said'])}"
     return Block(
         "null-check",
         "Would noise pass?",
         _LEDE,
-        reading=f"{prose(found['said'])}{power}",
+        reading=f"{other}{prose(found['said'])}{power}",
         figures=[_null(null, found["level"]), *([_power(planted)] if planted else [])],
         tables=[_levels({**null, **planted}, _note(found))],
         more=[Drawer("Rule by rule", [_rules({"all together": found["total"], **planted})])],
-        tone="caution" if found["holds"] is False else "",
+        tone="caution" if found["holds"] is False or other else "",
     )
 
 
