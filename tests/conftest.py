@@ -13,6 +13,7 @@ from kedro.pipeline import Pipeline
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "stall"
+LONGEST = ("test_whole_run.py", "test_null_check.py", "test_kills.py", "test_page.py")
 SMALLEST = {
     "pyproject.toml": f"""
         [tool.kedro]
@@ -29,6 +30,12 @@ SMALLEST = {
             return {"__default__": Pipeline([])}
         """,
 }
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first: run side by side, none of them is left alone at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(scope="session")

@@ -185,7 +185,7 @@ def test_an_interrupted_run_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("kedro.framework.session.KedroSession.run", interrupt)
     result = assay("run", "equity")
     assert result.exit_code == 130
-    assert "stopped; `assay resume` with the same options, or for a null check the same command, goes on" in result.output
+    assert "stopped; `assay resume` with the same options, or for a null check the same command" in result.output
 
 
 def test_outside_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,7 +283,7 @@ def test_a_parameter_that_only_another_stage_reads_stops_the_run(project: Path, 
     part = ("run", "--pipelines", "early") if command is kedro else ("run", "early")
     result = command(*part, "--params", "equity.rule.depth=3")
     assert "parameter equity.rule: no node of this run reads it, so it would change nothing" in result.output
-    assert "run `assay resume <workload>` with these parameters" in result.output
+    assert "`assay resume <workload>` with it, which reruns all that it changes" in result.output
     assert not (project / "data").exists()
 
 

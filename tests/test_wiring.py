@@ -187,7 +187,9 @@ def test_every_block_of_parameters_refuses_unknown_keys(everything: Pipeline) ->
 def test_the_command_line_can_choose_another_sizing(context: Context, kind: str) -> None:
     """Values of the command line are merged into the block of the file: fields of another kind would be left over."""
     for workload in WORKLOADS:
-        given = merged(context.config_loader["parameters"][workload.name]["backtest"], {"policy": {"sizing": {"kind": kind}}})
+        given = merged(
+            context.config_loader["parameters"][workload.name]["backtest"], {"policy": {"sizing": {"kind": kind}}}
+        )
         assert BacktestRule.model_validate(given).policy.sizing.kind == kind
 
 

@@ -37,7 +37,7 @@ def archives(catalog: DataCatalog) -> dict[str, Archive]:
 def record(archive: Archive, run: Run) -> Record:
     """What a run was made of and found; of what it did not write itself, or what is damaged, nothing."""
     written, about = archive.written(run), run.manifest["run"]
-    known = {"id": run.id, "status": run.status, "seconds": about["seconds"], "facts": run.manifest["facts"]}
+    known = {"id": run.id, "status": _status(run), "seconds": about["seconds"], "facts": run.manifest["facts"]}
     bare = Record(**known, size=sum(written.values()))
     if f"{archive.workload}.summary" not in written:
         return bare
@@ -51,6 +51,10 @@ def record(archive: Archive, run: Run) -> Record:
             archive.workload,
         )
         return bare
+
+
+def _status(run: Run) -> str:
+    return f"{run.status}: {run.part}" if run.part else run.status
 
 
 def _judged(bare: Record, archive: Archive, run: Run, summary: Mapping[str, Any]) -> Record:

@@ -17,7 +17,7 @@ from assay.datasets.runs import Archive, this_process
 from assay.datasets.store import FeatureStore
 from assay.market.errors import ConfigurationError
 
-NOUNS = ("panel", "signal.metrics", "report")
+NOUNS = ("panel", "signal.metrics", "summary")
 Write = Callable[..., None]
 
 
@@ -53,15 +53,15 @@ def write(folder: Path, number: int, *nouns: str, status: str = "complete", proc
 
 def test_a_run_sees_its_own_version_or_the_newest_older_one(archive: Archive, tmp_path: Path) -> None:
     write(tmp_path, 1, *NOUNS)
-    write(tmp_path, 3, "report")
+    write(tmp_path, 3, "summary")
     write(tmp_path, 5, *NOUNS)
     [first, resumed, last] = archive.runs()
     assert [archive.read("panel", run) for run in (first, resumed, last)] == [1, 1, 5]
-    assert [archive.read("report", run) for run in (first, resumed, last)] == [1, 3, 5]
+    assert [archive.read("summary", run) for run in (first, resumed, last)] == [1, 3, 5]
     assert archive.read("signal.metrics", resumed) == 1
     assert archive.read("nothing", last) is None
     assert archive.heads() == ["signal"]
-    assert set(archive.written(resumed)) == {"w.report", "w.manifest"}
+    assert set(archive.written(resumed)) == {"w.summary", "w.manifest"}
     assert archive.path("panel", resumed) is None
 
 
@@ -96,7 +96,7 @@ def test_a_manifest_with_a_damaged_process_is_no_manifest(archive: Archive, tmp_
 def test_pruning_keeps_what_kept_runs_see(archive: Archive, tmp_path: Path) -> None:
     write(tmp_path, 1, *NOUNS)
     write(tmp_path, 2, *NOUNS)
-    write(tmp_path, 3, "report")
+    write(tmp_path, 3, "summary")
     found = archive.prunable(keep=1)
     assert [run.id for run in found.runs] == [run_id(1), run_id(2)]
     assert found.size == sum(file.stat().st_size for file in found.files)
@@ -115,6 +115,14 @@ def test_failed_runs_do_not_count_and_newer_ones_stay(archive: Archive, tmp_path
     write(tmp_path, 4, "panel", status="failed")
     assert [run.id for run in archive.prunable(keep=1).runs] == [run_id(1), run_id(2)]
     assert archive.prunable(keep=2).runs == ()
+
+
+def test_a_stage_run_by_itself_is_no_run_with_a_verdict(archive: Archive, tmp_path: Path) -> None:
+    write(tmp_path, 1, *NOUNS)
+    write(tmp_path, 2, *NOUNS)
+    write(tmp_path, 3, "panel")
+    write(tmp_path, 4, "panel")
+    assert [run.id for run in archive.prunable(keep=1).runs] == [run_id(1)]
 
 
 def test_a_run_that_goes_on_loses_nothing(archive: Archive, tmp_path: Path) -> None:
@@ -186,9 +194,9 @@ def test_pruning_never_changes_what_a_kept_run_sees(
     before = [[archive.read(noun, run) for noun in NOUNS] for run in kept]
     found.delete()
     assert [[archive.read(noun, run) for noun in NOUNS] for run in archive.runs()] == before
-    assert sum(status == "complete" for _, status in runs) - len([r for r in kept if r.status == "complete"]) == max(
-        0, sum(status == "complete" for _, status in runs) - keep
-    )
+    judged = [run_id(n) for n, (nouns, status) in enumerate(runs, 1) if status == "complete" and "summary" in nouns]
+    assert set(judged[-keep:]) <= {run.id for run in kept}
+    assert not set(judged[:-keep]) & {run.id for run in kept}
 
 
 def test_parts_that_no_version_names_go_unless_a_run_goes_on(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import click
 
 from assay.commands.project import clear_errors
 from assay.commands.runs import ENV, WORKLOAD, open_catalog, runs_named
-from assay.datasets.files import write_atomic
 
 if TYPE_CHECKING:
     from assay.report.elements import Table
@@ -26,6 +25,7 @@ def compare(before: str, after: str, html: Path | None, workloads: Sequence[str]
     A run is named by its id, by the beginning of it, or as latest.
     """
     from assay.console import console
+    from assay.datasets.files import write_atomic
     from assay.history import record
     from assay.report.history import build_comparison, difference_tables
 

@@ -102,7 +102,7 @@ def _about(record: "Record", run: "Run") -> Iterator[tuple[str, str]]:
 
 @runs.command()
 @click.argument("workloads", nargs=-1)
-@click.option("--keep", type=click.IntRange(min=1), required=True, help="How many complete runs of each to keep.")
+@click.option("--keep", type=click.IntRange(min=1), required=True, help="How many runs with a verdict of each to keep.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @ENV
 def prune(workloads: Sequence[str], keep: int, env: str | None, *, dry_run: bool) -> None:
@@ -111,12 +111,14 @@ def prune(workloads: Sequence[str], keep: int, env: str | None, *, dry_run: bool
     Whatever a kept run sees stays, also what it took over from an older run; so does the newest version of everything.
     Ledgers of trials are never deleted. Safe while a run goes on.
     """
-    from assay.history import archive_of
+    from assay.history import archive_of, write_index
 
     with clear_errors():
         catalog = open_catalog(env)
         for workload in named(workloads):
             _prune(archive_of(workload, catalog), keep=keep, dry_run=dry_run)
+        if not dry_run:
+            write_index(catalog)  # that of before links to reports that are gone
 
 
 def _prune(archive: "Archive", *, keep: int, dry_run: bool) -> None:

@@ -44,6 +44,12 @@ class Run:
         return str(self.manifest["run"]["id"])
 
     @property
+    def part(self) -> str:
+        """What of the project it was asked to run: names of pipelines or namespaces; empty for the whole."""
+        asked = self.manifest["run"].get("asked") or {}
+        return ", ".join((asked.get("pipeline_names") or []) + (asked.get("namespaces") or []))
+
+    @property
     def status(self) -> Status:
         """How it ended; ``killed`` if it says that it runs and its process is gone."""
         said: Status = self.manifest["run"]["status"]
@@ -171,15 +177,15 @@ class Archive:
         return {name: sum(map(_size, found)) for name, found in files if found}
 
     def prunable(self, *, keep: int) -> Pruning:
-        """What may be deleted so that the newest complete runs are as they were.
+        """What may be deleted so that the newest runs with a verdict are as they were.
 
-        Kept are the newest ``keep`` complete runs, all that are newer than the oldest of them, damaged ones included,
-        runs that still run, and whatever any of these sees; of every output also its newest version, which the next run may go on with. Parts of
-        the feature store that are no longer named go too, unless a run goes on. Files without versions (ledgers of
-        trials, searches) are never touched.
+        Kept are the newest ``keep`` runs that are complete and wrote a verdict (a stage run by itself wrote none), all
+        that are newer than the oldest of them, damaged ones included, runs that still run, and whatever any of these sees; of every output also its newest version, which the next run
+        may go on with. Parts of the feature store that are no longer named go too, unless a run goes on. Files without
+        versions (ledgers of trials, searches) are never touched.
 
         Args:
-            keep: How many complete runs to keep, at least 1.
+            keep: How many runs with a verdict to keep, at least 1.
 
         Raises:
             ConfigurationError: Fewer than 1.
@@ -189,8 +195,8 @@ class Archive:
                 "runs to keep", "too few", expected="at least 1", found=keep, do="keep one or more"
             )
         runs = self.runs()
-        complete = [run.id for run in runs if run.status == "complete"][-keep:]
-        oldest = min(complete, default="")
+        judged = [run.id for run in runs if run.status == "complete" and self.path("summary", run)][-keep:]
+        oldest = min(judged, default="")
         versions = self._files[f"{self.workload}.manifest"].versions()  # also those of damaged manifests
         kept = {run.id for run in runs if run.status == "running"} | {name for name in versions if name >= oldest}
         files = [file for dataset in self._sorted() for file in _unseen(dataset, kept)]

@@ -31,6 +31,7 @@ def test_processes_give_the_trials_of_one_where_nothing_is_learnt(lab: Any, tmp_
             yield item
             told.append(item)
 
+    before = {name: os.environ.get(name) for name in crew.THREADS}
     storage = Study(filepath=str(tmp_path / "study.log")).load()
     result = tune(*lab.market, plan=lab.planned(None, storage, processes=2, **budget), track=track)
     alone = lab.run(**budget)
@@ -38,7 +39,7 @@ def test_processes_give_the_trials_of_one_where_nothing_is_learnt(lab: Any, tmp_
     assert result.best == alone.best
     assert result.trials[0]["id"] != alone.trials[0]["id"]
     assert told == list(range(7))
-    assert all(name not in os.environ for name in crew.THREADS)
+    assert {name: os.environ.get(name) for name in crew.THREADS} == before
 
 
 def without_id(record: dict[str, Any]) -> dict[str, Any]:

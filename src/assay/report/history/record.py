@@ -24,7 +24,7 @@ class Record:
 
     Attributes:
         id: Id of the run: when it was started, in UTC.
-        status: complete, failed, running or killed.
+        status: complete, failed, running or killed; and of what, if not of the whole.
         seconds: How long it took.
         size: Bytes it wrote.
         facts: What decides its numbers: the block ``facts`` of its manifest.
