@@ -248,6 +248,11 @@ def test_years_are_counted_before_the_first_decision(bars: pl.DataFrame, oos: pl
     assert ledger["position"].to_list() == pytest.approx((fixed["position"] * share).to_list())
 
 
+def test_an_impact_needs_capital() -> None:
+    with pytest.raises(ValidationError, match="how much of the volume a trade is"):
+        BacktestRule(costs=Costs(fee_bp=2, half_spread_bp=1, impact=0.5))
+
+
 def test_limits_and_capital_of_the_rule_are_those_of_the_ledger(bars: pl.DataFrame, oos: pl.DataFrame) -> None:
     longs = oos.with_columns(pl.lit(1, dtype=pl.Int8).alias("y_pred"))
     limited = rule().model_copy(update={"limits": Limits(max_position=0.2)})

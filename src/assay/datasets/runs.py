@@ -180,9 +180,10 @@ class Archive:
         """What may be deleted so that the newest runs with a verdict are as they were.
 
         Kept are the newest ``keep`` runs that are complete and wrote a verdict (a stage run by itself wrote none), all
-        that are newer than the oldest of them, damaged ones included, runs that still run, and whatever any of these sees; of every output also its newest version, which the next run
-        may go on with. Parts of the feature store that are no longer named go too, unless a run goes on. Files without
-        versions (ledgers of trials, searches) are never touched.
+        that are newer than the oldest of them, damaged ones included, runs that still run, and whatever any of these
+        sees; of every output also its newest version, which the next run may go on with. Parts of the feature store
+        that are no longer named go too, unless a run goes on. Files without versions (ledgers of trials, searches) are
+        never touched.
 
         Args:
             keep: How many runs with a verdict to keep, at least 1.

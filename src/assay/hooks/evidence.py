@@ -20,7 +20,7 @@ PACKAGES = (
     *("kedro", "pydantic", "numpy", "polars", "pandas", "pyarrow", "scipy", "arch", "exchange-calendars", "ta-lib"),
     *("numba", "scikit-learn", "xgboost", "lightgbm", "catboost", "torch", "shap", "optuna", "skops"),
 )
-SIDELINES = {"hooks", "commands", "cli.py", "console.py", "lineage.py", "settings.py"}
+SIDELINES = {"hooks", "commands", "cli.py", "console.py", "history.py", "lineage.py", "settings.py"}
 
 
 def digest(content: object) -> str:

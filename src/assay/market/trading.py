@@ -65,8 +65,13 @@ class BacktestRule(Parameters):
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
 
     @model_validator(mode="after")
-    def _lots_can_be_counted(self) -> Self:
-        """Without this, the lot would be refused by the books: after the last fit."""
+    def _what_needs_capital_has_it(self) -> Self:
+        """Without this, a lot would be refused by the books, after the last fit, and an impact would not be charged."""
+        if self.costs.impact is not None and self.capital is None:
+            raise ValueError(
+                "costs.impact: no capital is stated, so nobody knows how much of the volume a trade is; state the "
+                "capital in the quote currency, or leave the impact out"
+            )
         if self.limits.lot is not None and self.capital is None:
             raise ValueError(
                 "limits.lot: no capital is stated, so nobody knows how many units a position has; state the capital "
