@@ -1,6 +1,7 @@
 # `make run` and `make test` set everything up and do their job; nothing is installed twice.
 PYTHON ?= python3
 EXTRAS ?=
+RUNS ?= 20
 BIN := .venv/bin
 CORE := .venv/.core$(if $(EXTRAS),-$(EXTRAS))
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -9,11 +10,12 @@ INSTALL := $(PIP) install --quiet --constraint constraints.txt
 # Compiled bytecode makes every start three times as fast; an environment may forbid it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test check lint types contracts lineage notebook torch clean help
+.PHONY: run null test check lint types contracts lineage notebook torch clean help
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run        set up and run the main job: data -> report   (EXTRAS=all for every extra)"
+	@echo "make null       how often the rules say 'evidence' where there is none   (after make run; RUNS=20)"
 	@echo "make test       set up and run the tests"
 	@echo "make check      lint, types, import contracts, tests"
 	@echo "make lineage    build the lineage as a static site in build/lineage"
@@ -43,6 +45,9 @@ $(BIN)/python:
 
 run: $(CORE) $(if $(filter all,$(EXTRAS)),.venv/.torch)
 	$(BIN)/kedro run
+
+null: $(CORE)
+	$(BIN)/kedro run --pipelines null_check --namespaces crypto.null_check --params null_check.runs=$(RUNS),null_check.processes=2
 
 test: .venv/.dev
 	$(BIN)/python -m pytest -n auto --dist loadfile
