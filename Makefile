@@ -50,7 +50,7 @@ null: $(CORE)
 	$(BIN)/kedro run --pipelines null_check --namespaces crypto.null_check --params null_check.runs=$(RUNS),null_check.processes=2
 
 test: .venv/.dev
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadscope
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

@@ -149,32 +149,27 @@ def test_resuming_after_a_file_was_cut_short_redoes_it_and_its_children(project:
     assert not again & {"features.parquet", "predictions.parquet", "metrics.json", "model.zip", "champion.zip"}
 
 
-def test_a_killed_run_goes_on_where_it_was(root: Path, tmp_path: Path) -> None:
-    project = copy_project(root, tmp_path)
-    command = [sys.executable, "-m", "kedro", "run", "--env", "test", "--pipelines", "equity"]
-    with subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        deadline = monotonic() + 120
-        while not (done := versions(project)) or not any("predictions" in path for path in done):
-            assert process.poll() is None
-            assert monotonic() < deadline
-            sleep(0.05)
-        process.kill()
-    before = versions(project)
-    again = made_again(project)
-    assert not again & {"features.parquet", "panel.parquet", "labels.parquet", "trials.json", "best_params.json"}
-    assert before <= versions(project)
-    assert newest(project, "08_reporting/equity/report.html/*/report.html").is_file()
+class TestKilled:
+    """In a class, and so beside the others where tests run side by side."""
+
+    def test_a_killed_run_goes_on_where_it_was(self, root: Path, tmp_path: Path) -> None:
+        project = copy_project(root, tmp_path)
+        command = [sys.executable, "-m", "kedro", "run", "--env", "test", "--pipelines", "equity"]
+        with subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            deadline = monotonic() + 120
+            while not (done := versions(project)) or not any("predictions" in path for path in done):
+                assert process.poll() is None
+                assert monotonic() < deadline
+                sleep(0.05)
+            process.kill()
+        before = versions(project)
+        again = made_again(project)
+        assert not again & {"features.parquet", "panel.parquet", "labels.parquet", "trials.json", "best_params.json"}
+        assert before <= versions(project)
+        assert newest(project, "08_reporting/equity/report.html/*/report.html").is_file()
 
 
 NETWORKS = {"signal": {"mlp"}, "forward_return": {"mlp", "lstm"}, "open_interest": {"lstm"}}
-
-
-@pytest.fixture(scope="module")
-def full(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The mock market with every model."""
-    folder = copy_project(root, tmp_path_factory.mktemp("full"))
-    run(folder, {"profile": "full"}, workload="crypto")
-    return folder
 
 
 def models_of(project: Path, head: str) -> set[str]:
@@ -182,26 +177,33 @@ def models_of(project: Path, head: str) -> set[str]:
     return set(oos["model"].unique())
 
 
-@pytest.mark.parametrize("head", NETWORKS)
-def test_the_full_profile_leaves_out_nothing_but_what_is_not_installed(full: Path, head: str) -> None:
-    said = json.loads(newest(full, f"07_model_output/crypto/{head}/left_out.json/*/left_out.json").read_text())
-    missing = {name for name in ("torch", "catboost") if find_spec(name) is None}
-    assert all("is not installed" in reason for reason in said.values())
-    expected = (NETWORKS[head] if "torch" in missing else set()) | ({"catboost"} & missing & {*said})
-    assert set(said) == expected
-    assert models_of(full, head) & NETWORKS[head] == NETWORKS[head] - set(said)
+class TestFullProfile:
+    """The mock market with every model."""
 
+    @pytest.fixture(scope="class")
+    def full(self, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        folder = copy_project(root, tmp_path_factory.mktemp("full"))
+        run(folder, {"profile": "full"}, workload="crypto")
+        return folder
 
-def test_ensembles_stand_beside_models_and_returns_have_intervals(full: Path) -> None:
-    assert {"stacking", "soft_voting", "mean", "meta"} <= models_of(full, "signal")
-    oos = pl.read_parquet(newest(full, "07_model_output/crypto/forward_return/oos.parquet/*/oos.parquet"))
-    late = oos.filter(pl.col("fold") >= 3)
-    assert late.select((pl.col("lower") < pl.col("upper")).mean()).item() > 0.9
+    @pytest.mark.parametrize("head", NETWORKS)
+    def test_the_full_profile_leaves_out_nothing_but_what_is_not_installed(self, full: Path, head: str) -> None:
+        said = json.loads(newest(full, f"07_model_output/crypto/{head}/left_out.json/*/left_out.json").read_text())
+        missing = {name for name in ("torch", "catboost") if find_spec(name) is None}
+        assert all("is not installed" in reason for reason in said.values())
+        expected = (NETWORKS[head] if "torch" in missing else set()) | ({"catboost"} & missing & {*said})
+        assert set(said) == expected
+        assert models_of(full, head) & NETWORKS[head] == NETWORKS[head] - set(said)
 
+    def test_ensembles_stand_beside_models_and_returns_have_intervals(self, full: Path) -> None:
+        assert {"stacking", "soft_voting", "mean", "meta"} <= models_of(full, "signal")
+        oos = pl.read_parquet(newest(full, "07_model_output/crypto/forward_return/oos.parquet/*/oos.parquet"))
+        late = oos.filter(pl.col("fold") >= 3)
+        assert late.select((pl.col("lower") < pl.col("upper")).mean()).item() > 0.9
 
-def test_open_interest_is_forecast_and_not_traded(full: Path) -> None:
-    page = newest(full, "08_reporting/crypto/report.html/*/report.html").read_text()
-    assert "Open interest" in page
-    assert list(full.glob("data/07_model_output/crypto/open_interest/ledger.parquet")) == []
-    replay = json.loads(newest(full, "07_model_output/crypto/replay.json/*/replay.json").read_text())
-    assert (replay["features_equal"], replay["predictions_equal"]) == (True, True)
+    def test_open_interest_is_forecast_and_not_traded(self, full: Path) -> None:
+        page = newest(full, "08_reporting/crypto/report.html/*/report.html").read_text()
+        assert "Open interest" in page
+        assert list(full.glob("data/07_model_output/crypto/open_interest/ledger.parquet")) == []
+        replay = json.loads(newest(full, "07_model_output/crypto/replay.json/*/replay.json").read_text())
+        assert (replay["features_equal"], replay["predictions_equal"]) == (True, True)
