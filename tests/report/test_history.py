@@ -82,7 +82,7 @@ def test_the_index_shows_every_run_and_links_to_its_report() -> None:
 
 def test_a_trend_says_every_value_aloud() -> None:
     page = build_index({"w": [record(1), record(2)]})
-    assert "01-01 0.0300 [−0.0100, 0.0700]; 01-02" in page
+    assert "01-01 00:00 0.0300 [−0.0100, 0.0700]; 01-02 00:00" in page
 
 
 def test_runs_that_judged_nothing_have_no_trend() -> None:

@@ -102,7 +102,12 @@ def _figures(workload: str, judged: Sequence[Record]) -> list[Figure]:
 
 
 def _moment(run: Record, estimate: Estimate) -> Moment:
-    return Moment(run.id[5:10], estimate["value"], estimate["low"], estimate["high"])
+    return Moment(_when(run.id), estimate["value"], estimate["low"], estimate["high"])
+
+
+def _when(run: str) -> str:
+    """Day and minute of a run's id."""
+    return run[5:16].replace("T", " ").replace(".", ":")
 
 
 def _runs_table(workload: str, runs: Sequence[Record]) -> Table:
