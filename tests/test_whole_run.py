@@ -177,14 +177,16 @@ def models_of(project: Path, head: str) -> set[str]:
     return set(oos["model"].unique())
 
 
-class TestFullProfile:
+@pytest.fixture(scope="module")
+def full(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The mock market with every model."""
+    folder = copy_project(root, tmp_path_factory.mktemp("full"))
+    run(folder, {"profile": "full"}, workload="crypto")
+    return folder
 
-    @pytest.fixture(scope="class")
-    def full(self, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        folder = copy_project(root, tmp_path_factory.mktemp("full"))
-        run(folder, {"profile": "full"}, workload="crypto")
-        return folder
+
+class TestFullProfile:
+    """In a class, and so beside the others where tests run side by side."""
 
     @pytest.mark.parametrize("head", NETWORKS)
     def test_the_full_profile_leaves_out_nothing_but_what_is_not_installed(self, full: Path, head: str) -> None:
