@@ -75,6 +75,15 @@ def test_the_report_is_there_and_says_what_it_is(project: Path) -> None:
     summary = json.loads(newest(project, "08_reporting/equity/summary.json/*/summary.json").read_text())
     assert summary["verdict"]["headline"].casefold() in page.casefold()
     assert "not tradable" in page
+    plots = newest(project, "08_reporting/equity/plots.html/*/plots.html").read_text()
+    assert summary["verdict"]["level"] in plots
+    assert plots.count("<figure") >= 2
+
+
+def test_the_index_of_all_runs_leads_to_the_report(project: Path) -> None:
+    folder = project / "data" / "08_reporting"
+    first = min(folder.glob("equity/report.html/*/report.html")).relative_to(folder)
+    assert f'href="{first.as_posix()}"' in (folder / "index.html").read_text()
 
 
 def test_no_skill_that_markets_do_not_give(project: Path) -> None:
